@@ -1,0 +1,1 @@
+"""Severity by ENISA's method, the duty it proposes, and the decision of a person."""

@@ -1,0 +1,1 @@
+"""Regimes as data; deadlines, reminders, and what meets them."""

@@ -1,0 +1,1 @@
+"""Ways in: file tail, standard input, syslog, HTTP."""

@@ -1,0 +1,1 @@
+"""The web desk of the security team and the DPO, and its JSON interface."""

@@ -1,0 +1,1 @@
+"""Ways out: SMTP to people and to the team."""

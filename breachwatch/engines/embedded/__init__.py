@@ -1,0 +1,1 @@
+"""One process, one durable local spool in SQLite, no broker."""

@@ -1,0 +1,39 @@
+"""What is said of the notification to the supervisory authority (GDPR Art. 33)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Phase = Literal["initial", "complementary", "complete"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilingEdited:
+    """A person wrote some fields of the draft; the others go on following the evidence. `fields`: key to text."""
+
+    phase: Phase
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FilingApproved:
+    """A DPO approved exactly these fields; `digest` is SHA-256 over them. `delay_reasons` when past the deadline."""
+
+    phase: Phase
+    fields: Mapping[str, str]
+    digest: str
+    delay_reasons: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FilingSubmitted:
+    """A person handed the approved filing to the authority and noted its reference and the channel."""
+
+    phase: Phase
+    submitted_at: datetime
+    reference: str
+    channel: str
+
+
+Said = FilingEdited | FilingApproved | FilingSubmitted

@@ -1,0 +1,1 @@
+"""From alert to incident: raise, merge, confirm, dismiss, reopen, close."""

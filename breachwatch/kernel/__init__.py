@@ -1,0 +1,1 @@
+"""The words everybody shares: ids, time, errors, stream values, facts, and the ports to the edges."""

@@ -1,0 +1,114 @@
+"""The values that cross streams, from raw records to alerts; `topics/` describes each for other programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from breachwatch.kernel.ids import AlertId, EventId, SubjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some records of one source, in order of arrival: the unit of work of the detection plane.
+
+    `origin` names where they came from without personal data (`file:/var/log/auth.log#3`, `http:shop`),
+    and `first_ordinal` is the 0-based place of `records[0]` in it; both together derive event ids.
+    `records` are raw bytes without the line ending. A record longer than the collector's bound arrives cut,
+    with its index in `records` and its true size in bytes listed in `oversized`.
+    """
+
+    source: str
+    origin: str
+    first_ordinal: int
+    received_at: datetime
+    records: tuple[bytes, ...]
+    oversized: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One event that matched one Sigma rule; past this point people are references.
+
+    `at_us`: event time in microseconds since the epoch. `rule`: the Sigma rule's id, else its name, else title.
+    `values`: the fields that correlations group by or count, by the name the rule uses, as text; fields that the
+    playbook names as subjects are already pseudonyms. `records`: how many personal-data records it touched.
+    `sample`: the OCSF attributes the playbook lists as evidence, nested, pseudonymised.
+    """
+
+    playbook: str
+    rule: str
+    event_id: EventId
+    at_us: int
+    source: str
+    values: Mapping[str, str]
+    subjects: tuple[SubjectRef, ...] = ()
+    records: int = 1
+    sample: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A rule or correlation was satisfied for one group over one episode.
+
+    The id derives from playbook, rule, group and the first event of the episode. The same episode growing is the
+    same id with a higher `revision`; a late event that moves its start makes a new id that `supersedes` the old.
+    `count`: events inside crossing windows; `subjects`: references not carried by an earlier revision of this id;
+    `subject_count`: all of them so far; `records`: personal-data records touched. `group`: OCSF path to value.
+    """
+
+    id: AlertId
+    revision: int
+    playbook: str
+    rule: str
+    title: str
+    level: str
+    group: Mapping[str, str]
+    first_event_at: datetime
+    last_event_at: datetime
+    count: int
+    subjects: tuple[SubjectRef, ...]
+    subject_count: int
+    records: int
+    sources: tuple[str, ...]
+    samples: tuple[Mapping[str, Any], ...]
+    raises_incident: bool
+    supersedes: tuple[AlertId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be read: its address and the reason; never its content."""
+
+    source: str
+    origin: str
+    ordinal: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the records of a chunk or a run: `records = events + sum(ignored) + sum(dead)`, always.
+
+    `late`: events beyond the allowed lateness, counted among `events` but kept out of the windows.
+    `ignored` and `dead`: reason to number of records.
+    """
+
+    records: int = 0
+    events: int = 0
+    late: int = 0
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    dead: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.records + other.records,
+            self.events + other.events,
+            self.late + other.late,
+            _sum(self.ignored, other.ignored),
+            _sum(self.dead, other.dead),
+        )
+
+
+def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return {reason: left.get(reason, 0) + right.get(reason, 0) for reason in {**left, **right}}

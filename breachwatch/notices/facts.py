@@ -1,0 +1,48 @@
+"""What is said of the communication to the people affected (GDPR Art. 34)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeText:
+    """One language's text: plain subject line and Markdown with the Art. 34(2) parts as headings."""
+
+    subject: str
+    markdown: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesDrafted:
+    """The playbook's drafts were filled for this incident: language to text."""
+
+    texts: Mapping[str, NoticeText]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeEdited:
+    """A person wrote one language's text."""
+
+    language: str
+    text: NoticeText
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesApproved:
+    """A DPO approved exactly these texts (`digest`) for the people known then (`audience` of them, unsent before)."""
+
+    texts: Mapping[str, NoticeText]
+    digest: str
+    audience: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesDispatched:
+    """All notices approved so far have come to an end. `proof`: SHA-256 over every outbox row's id, state and reply."""
+
+    sent: int
+    refused: int
+    proof: str
+
+
+Said = NoticesDrafted | NoticeEdited | NoticesApproved | NoticesDispatched

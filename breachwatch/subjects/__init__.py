@@ -1,0 +1,1 @@
+"""Who is affected: references joined to people through a directory, as figures."""
