@@ -1,13 +1,13 @@
 """What can go wrong, and where.
 
-    BreachwatchError
-    ├── ContentError          one or more Problems in files people wrote
-    ├── RefusedError          a person asked for something the rules of the case do not allow
-    │   └── OutOfOrderError   ... because an earlier step is missing
-    ├── ConflictError         somebody else changed the case in the meantime
-    ├── NotFoundError         no such incident, alert or person of the team
-    ├── UnavailableError      a store is locked, full or away; try again later
-    └── TamperedError         the ledger is not what was written
+- `BreachwatchError`: the root
+    - `ContentError`: one or more `Problem`s in files people wrote
+    - `RefusedError`: a person asked for something the rules of the case do not allow
+        - `OutOfOrderError`: because an earlier step is missing
+    - `ConflictError`: somebody else changed the case in the meantime
+    - `NotFoundError`: no such incident, alert or person of the team
+    - `UnavailableError`: a store is locked, full or away; try again later
+    - `TamperedError`: the ledger is not what was written
 """
 
 from collections.abc import Sequence

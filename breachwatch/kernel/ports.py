@@ -20,7 +20,8 @@ OutboxState = Literal["pending", "sending", "sent", "retry", "refused"]
 class Waypoint(Protocol):
     """Told the name of each place the program passes where a crash must not hurt; does nothing in earnest."""
 
-    def __call__(self, place: str) -> None: ...
+    def __call__(self, place: str) -> None:
+        """Pass `place`, such as `engine:before-commit`."""
 
 
 def passing(place: str) -> None:
@@ -225,7 +226,11 @@ class Vault(Protocol):
     """Contacts, encrypted under a data key of their incident; the address leaves here only to be mailed or shown."""
 
     def keep(self, incident_id: IncidentId, people: Mapping[SubjectRef, Contact]) -> tuple[int, int, Mapping[str, int]]:
-        """Store contacts; references with one address are one person. Returns (reachable, without address, languages)."""
+        """Store contacts; references with one address are one person.
+
+        Returns:
+            (reachable people, people without address, language to reachable people).
+        """
 
     def reveal(self, incident_id: IncidentId, person: str) -> Contact | None:
         """Decrypt one person's contact; None when it is gone."""

@@ -1,0 +1,248 @@
+"""What an operator sets, read once from `breachwatch.toml`; everybody else receives values.
+
+Environment variables override the file: `BREACHWATCH_DESK__PORT=8443` sets `[desk] port`. Secrets are never values
+here, only paths of files that hold them.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from breachwatch.kernel.errors import ContentError, Problem
+from breachwatch.kernel.organisation import Organisation
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OrganisationSection(_Section):
+    """The controller as it names itself in filings and notices (GDPR Art. 33(3)(b))."""
+
+    name: str
+    address: str = ""
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "FR"
+    timezone: str = "Europe/Paris"
+    website: str = ""
+    dpo_name: str
+    dpo_email: str
+    dpo_phone: str = ""
+    authority: str = "CNIL"
+    authority_url: str = "https://www.cnil.fr/"
+    default_language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone is called {name!r}; use an IANA name such as Europe/Paris") from error
+        return name
+
+    def value(self) -> Organisation:
+        """The plain value that the core knows."""
+        return Organisation(**self.model_dump())
+
+
+class FileInput(_Section):
+    """Follow a growing file (or every file of a glob) through rotation, truncation and restarts."""
+
+    type: Literal["file"]
+    path: str
+    source: str
+
+
+class SyslogInput(_Section):
+    """Listen for syslog, RFC 5424 and RFC 3164; loopback unless `host` says otherwise."""
+
+    type: Literal["syslog"]
+    protocol: Literal["tcp", "udp"] = "tcp"
+    host: str = "127.0.0.1"
+    port: Port = 6514
+    source: str
+
+
+class StdinInput(_Section):
+    """Read standard input to its end."""
+
+    type: Literal["stdin"]
+    source: str
+
+
+Input = Annotated[FileInput | SyslogInput | StdinInput, Field(discriminator="type")]
+
+
+class LedgerSection(_Section):
+    """Where the case file lives. Empty: SQLite in the state folder. `url_file` keeps a password out of this file."""
+
+    url: str = ""
+    url_file: Path | None = None
+
+
+class DeskSection(_Section):
+    """The web desk. `public_url` is what reminders link to; TLS when both files are given, else for loopback only."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8420
+    public_url: str = ""
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _no_clear_text_beyond_this_machine(self) -> "DeskSection":
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not (self.certificate_file and self.key_file):
+            raise ValueError(
+                "the desk may leave loopback only with certificate_file and key_file; "
+                "or keep host = 127.0.0.1 behind a proxy that speaks TLS"
+            )
+        return self
+
+
+class IngestSection(_Section):
+    """HTTP ingest. The token is made at first start and kept in this file (default: ingest.token in the state)."""
+
+    token_file: Path | None = None
+
+
+class MailSection(_Section):
+    """The relay for notices and reminders. TLS is verified; `none-loopback-only` is for a relay on this machine."""
+
+    host: str = "127.0.0.1"
+    port: Port = 25
+    security: Literal["starttls", "tls", "none-loopback-only"] = "starttls"
+    username: str = ""
+    password_file: Path | None = None
+    certificate_authority_file: Path | None = None
+    sender: str
+
+
+class CsvDirectorySection(_Section):
+    """People from a CSV (with header) or NDJSON file. `identifiers`: kind to column."""
+
+    type: Literal["csv", "ndjson"]
+    path: Path
+    identifiers: dict[str, str]
+    name: str = "name"
+    email: str = "email"
+    language: str = "language"
+
+
+class SqlDirectorySection(_Section):
+    """People from an SQL query, run read-only. `url_file` holds the SQLAlchemy URL, since it may hold a password."""
+
+    type: Literal["sql"]
+    url_file: Path
+    query: str
+    identifiers: dict[str, str]
+    name: str = "name"
+    email: str = "email"
+    language: str = "language"
+
+
+DirectorySection = Annotated[CsvDirectorySection | SqlDirectorySection, Field(discriminator="type")]
+
+
+class TeamSection(_Section):
+    """Who is mailed when an incident is raised and when a clock rings."""
+
+    notify: tuple[str, ...] = ()
+
+
+class Settings(BaseSettings):
+    """All of `breachwatch.toml`; relative paths are relative to that file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BREACHWATCH_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    organisation: OrganisationSection
+    mail: MailSection
+    state_dir: Path = Path("state")
+    playbooks_dir: Path | None = None
+    source_files: tuple[Path, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    ledger: LedgerSection = LedgerSection()
+    desk: DeskSection = DeskSection()
+    ingest: IngestSection = IngestSection()
+    directory: DirectorySection | None = None
+    team: TeamSection = TeamSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file (which arrives as init arguments)."""
+        return env_settings, init_settings
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and check the settings file.
+
+    Raises:
+        ContentError: with every problem found, each naming the file and the key (TOML errors: line and column).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ContentError([Problem(str(path), 0, 0, f"not TOML: {error}")]) from error
+    try:
+        settings = Settings(**data)
+    except ValidationError as error:
+        raise ContentError([_problem(path, text, found) for found in error.errors()]) from error
+    return _anchored(settings, path.resolve().parent)
+
+
+def _problem(path: Path, text: str, found: Any) -> Problem:
+    keys = [str(part) for part in found["loc"] if not str(part).endswith("Input")]
+    leaf = next((key for key in reversed(keys) if not key.isdigit()), "")
+    line = next((n for n, row in enumerate(text.splitlines(), 1) if row.split("=")[0].strip(" []") == leaf), 0)
+    message = found["msg"].removeprefix("Value error, ")
+    return Problem(str(path), line, 0, f"{'.'.join(keys) or 'file'}: {message}")
+
+
+def _anchored(settings: Settings, base: Path) -> Settings:
+    def at(path: Path | None) -> Path | None:
+        return None if path is None else base / path
+
+    def sectioned(section: Any, *names: str) -> Any:
+        return section and section.model_copy(update={name: at(getattr(section, name)) for name in names})
+
+    directory = settings.directory
+    inputs = tuple(
+        entry.model_copy(update={"path": str(base / entry.path)}) if isinstance(entry, FileInput) else entry
+        for entry in settings.inputs
+    )
+    return settings.model_copy(
+        update={
+            "state_dir": at(settings.state_dir),
+            "playbooks_dir": at(settings.playbooks_dir),
+            "source_files": tuple(base / path for path in settings.source_files),
+            "inputs": inputs,
+            "ledger": sectioned(settings.ledger, "url_file"),
+            "desk": sectioned(settings.desk, "certificate_file", "key_file"),
+            "ingest": sectioned(settings.ingest, "token_file"),
+            "mail": sectioned(settings.mail, "password_file", "certificate_authority_file"),
+            "directory": sectioned(directory, "path" if isinstance(directory, CsvDirectorySection) else "url_file"),
+        }
+    )
