@@ -1,10 +1,20 @@
 """What may be asked of the notices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from breachwatch.kernel.facts import Actor
 from breachwatch.notices.facts import NoticeText
+
+
+@dataclass(frozen=True, slots=True)
+class DraftNotices:
+    """The playbook's texts, by language, with their placeholders still open: dates go on following the evidence."""
+
+    by: Actor
+    at: datetime
+    texts: Mapping[str, NoticeText]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +31,12 @@ class EditNotice:
 class ApproveNotices:
     """Approve the texts that were shown, for `audience` people not told yet.
 
-    `digest_seen` guards against approving what nobody read; `other_people` as for filings (four eyes).
+    `texts` are all languages as filled at this moment; only `{person_name}` is still open in them. `digest_seen` guards against approving what nobody read; `other_people` as for filings (four eyes).
     """
 
     by: Actor
     at: datetime
+    texts: Mapping[str, NoticeText]
     digest_seen: str
     audience: int
     other_people: bool
@@ -42,4 +53,4 @@ class ReportDispatch:
     proof: str
 
 
-Command = EditNotice | ApproveNotices | ReportDispatch
+Command = DraftNotices | EditNotice | ApproveNotices | ReportDispatch

@@ -14,7 +14,7 @@ class NoticeText:
 
 @dataclass(frozen=True, slots=True)
 class NoticesDrafted:
-    """The playbook's drafts were filled for this incident: language to text."""
+    """The playbook's drafts stand for this incident: language to text, placeholders open until approval."""
 
     texts: Mapping[str, NoticeText]
 
