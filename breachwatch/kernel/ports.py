@@ -150,6 +150,9 @@ class Transaction(Protocol):
     def find_mergeable(self, playbook: str, key: Mapping[str, str], since: datetime) -> IncidentId | None:
         """The newest open or confirmed incident of a playbook with this key and its last event at or after `since`."""
 
+    def unlinked_alerts(self, playbook: str, since: datetime) -> list[Alert]:
+        """Alerts of a playbook that belong to no incident, not superseded, with last event at or after `since`."""
+
     def link_subjects(self, incident_id: IncidentId, refs: Iterable[SubjectRef]) -> tuple[int, int, str]:
         """Store references; returns (added, total, digest) as in `SubjectsLinked`."""
 

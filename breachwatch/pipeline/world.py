@@ -1,0 +1,37 @@
+"""What a case is judged by: playbooks, law, forms and the organisation, fixed for the life of the process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from breachwatch.clocks.regimes import Regime
+from breachwatch.detection.playbook import NoticeTemplate, Playbook
+from breachwatch.filings.forms.model import Form
+from breachwatch.kernel.errors import NotFoundError
+from breachwatch.kernel.organisation import Organisation
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything but the case itself. `team` are opaque keys of the mail addresses that reminders go to."""
+
+    playbooks: Mapping[str, Playbook]
+    notices: Mapping[tuple[str, str], NoticeTemplate]
+    regimes: Mapping[str, Regime]
+    form: Form
+    organisation: Organisation
+    team: tuple[str, ...] = ()
+
+    def playbook(self, name: str) -> Playbook:
+        """The playbook by id.
+
+        Raises:
+            NotFoundError: no such playbook is loaded; a case file may outlive it.
+        """
+        try:
+            return self.playbooks[name]
+        except KeyError:
+            raise NotFoundError(f"no playbook is called {name!r}; loaded: {', '.join(sorted(self.playbooks))}") from None
+
+    def regimes_of(self, playbook: Playbook) -> list[Regime]:
+        """The regimes that a playbook's breaches fall under."""
+        return [self.regimes[name] for name in playbook.regimes if name in self.regimes]
