@@ -34,7 +34,7 @@ class Case:
 
     id: IncidentId
     seq: int = 0
-    incident: NotRaised | Incident = NotRaised()
+    incident: NotRaised | Incident = field(default_factory=NotRaised)
     clocks: Clocks = field(default_factory=Clocks)
     assessment: Assessment = field(default_factory=Assessment)
     subjects: Subjects = field(default_factory=Subjects)

@@ -30,7 +30,8 @@ class World:
         try:
             return self.playbooks[name]
         except KeyError:
-            raise NotFoundError(f"no playbook is called {name!r}; loaded: {', '.join(sorted(self.playbooks))}") from None
+            loaded = ", ".join(sorted(self.playbooks))
+            raise NotFoundError(f"no playbook is called {name!r}; loaded: {loaded}") from None
 
     def regimes_of(self, playbook: Playbook) -> list[Regime]:
         """The regimes that a playbook's breaches fall under."""
