@@ -265,6 +265,33 @@ class OutboxStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail ready to be sent to one address, but for what every courier adds (sender, date, Message-ID).
+
+    `text` and `html` say the same; `html` is empty where plain text is all there is, as for the team. Both hold
+    personal data: a letter lives while it is sent and is never stored or logged. `language` is ISO 639-1.
+    """
+
+    to_address: str
+    subject: str
+    text: str
+    html: str
+    language: str
+
+
+class Letters(Protocol):
+    """Writes the letter behind an outbox row at the moment it is sent."""
+
+    def letter(self, row: OutboxRow) -> Letter:
+        """The letter for a `notice` or `team_mail` row.
+
+        Raises:
+            NotFoundError: nobody can be written to any more: the contact was erased or the member left.
+            UnavailableError: the ledger or the vault cannot answer now; try again later.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A member of the team who may sign in."""
 
