@@ -1,1 +1,1 @@
-"""Ways out: SMTP to people and to the team."""
+"""Ways out: mail to people and to the team, out of the outbox, one attempt at a time for each item."""

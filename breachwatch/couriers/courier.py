@@ -1,0 +1,141 @@
+"""The courier: takes one item out of the outbox, sends it, records what the server said, takes the next."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from breachwatch.couriers.message import compose, message_id
+from breachwatch.couriers.reply import Accepted, PersonDeferred, PersonRefused, ServerTrouble, Verdict
+from breachwatch.couriers.smtp import Transport
+from breachwatch.kernel.errors import BreachwatchError, NotFoundError, RefusedError
+from breachwatch.kernel.ports import Letters, OutboxKind, OutboxRow, OutboxStore, Waypoint, passing
+
+log = logging.getLogger(__name__)
+
+KINDS: tuple[OutboxKind, ...] = ("notice", "team_mail")
+LEASE = timedelta(minutes=5)
+"""Longer than any attempt: each of its answers is bounded by the transport's timeout."""
+
+GIVE_UP_AFTER = timedelta(days=5)
+"""How long a mail that is only ever deferred is tried. Source: RFC 5321, section 4.5.4.1 (at least 4 to 5 days)."""
+
+UNPROVEN_REFUSALS = 3
+"""How often a relay that has accepted nothing yet must refuse a person before it is believed."""
+
+LONGEST_PAUSE = timedelta(hours=1)
+POLL_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who the mails come from: an address and the name before it."""
+
+    address: str
+    name: str
+
+
+class Courier:
+    """Carries notices and team mails to one relay.
+
+    An item is leased durably before anything is sent and settled after the server answered, so a crash in between
+    leaves it `sending`; when the lease ends it is sent again under the same Message-ID. SMTP cannot tell whether the
+    first copy got through (RFC 5321, section 6.1), and a person told twice is better off than one never told.
+    """
+
+    def __init__(
+        self,
+        outbox: OutboxStore,
+        letters: Letters,
+        transport: Transport,
+        sender: Sender,
+        now: Callable[[], datetime],
+        owner: str,
+        waypoint: Waypoint = passing,
+    ) -> None:
+        self._outbox = outbox
+        self._letters = letters
+        self._transport = transport
+        self._sender = sender
+        self._now = now
+        self._owner = owner
+        self._waypoint = waypoint
+        self._relay_proven = False
+        self._trouble = 0
+        self._resume_at: datetime | None = None
+
+    async def step(self) -> bool:
+        """Carry one due item, if there is one and the relay is not being given a rest; whether one was carried.
+
+        Raises:
+            UnavailableError: the outbox cannot answer now.
+        """
+        at = self._now()
+        if self._resume_at is not None and at < self._resume_at:
+            return False
+        row = await asyncio.to_thread(self._outbox.lease, KINDS, self._owner, at, at + LEASE)
+        if row is None:
+            return False
+        self._waypoint("courier:after-lease")
+        verdict = await self._attempt(row)
+        self._waypoint("courier:after-reply")
+        await asyncio.to_thread(self._settle, row, verdict)
+        self._waypoint("courier:after-record")
+        return True
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Carry items until `stop` is set; keeps one connection while there is work."""
+        while not stop.is_set():
+            try:
+                worked = await self.step()
+            except BreachwatchError as error:
+                log.warning("courier: %s; trying again", error)
+                worked = False
+            if not worked:
+                await self._transport.close()
+                try:
+                    await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+                except TimeoutError:
+                    continue
+        await self._transport.close()
+
+    async def _attempt(self, row: OutboxRow) -> Verdict:
+        try:
+            letter = await asyncio.to_thread(self._letters.letter, row)
+            mail = compose(letter, row.item.id, self._sender.address, self._sender.name, self._now())
+        except (RefusedError, NotFoundError) as error:
+            return PersonRefused(f"not sent: {error}")
+        self._waypoint("courier:before-send")
+        return await self._transport.send(mail, self._sender.address, letter.to_address)
+
+    def _settle(self, row: OutboxRow, verdict: Verdict) -> None:
+        now, item = self._now(), row.item
+        match verdict:
+            case Accepted(reply):
+                self._relay_proven, self._trouble, self._resume_at = True, 0, None
+                self._outbox.sent(item.id, self._owner, now, message_id(item.id, self._sender.address), reply)
+            case PersonRefused(reply) if self._believed(row, reply):
+                self._outbox.refused(item.id, self._owner, now, reply)
+            case PersonRefused(reply) | PersonDeferred(reply):
+                self._later(row, now, reply)
+            case ServerTrouble(reply, perhaps_sent):
+                self._trouble += 1
+                self._resume_at = now + pause(self._trouble, timedelta(seconds=5))
+                log.warning("courier: the relay is not taking mail (%s); resting until %s", reply, self._resume_at)
+                doubt = "; the mail may have got through, the answer did not" if perhaps_sent else ""
+                self._outbox.retry(item.id, self._owner, self._resume_at, reply + doubt)
+
+    def _believed(self, row: OutboxRow, reply: str) -> bool:
+        return self._relay_proven or row.attempts >= UNPROVEN_REFUSALS or reply.startswith("not sent:")
+
+    def _later(self, row: OutboxRow, now: datetime, reply: str) -> None:
+        if now - row.item.created_at >= GIVE_UP_AFTER:
+            self._outbox.refused(row.item.id, self._owner, now, f"gave up after 5 days; last answer: {reply}")
+            return
+        self._outbox.retry(row.item.id, self._owner, now + pause(row.attempts, timedelta(minutes=1)), reply)
+
+
+def pause(attempt: int, first: timedelta) -> timedelta:
+    """How long to wait after the `attempt`-th failure in a row: doubling from `first`, at most an hour."""
+    return min(LONGEST_PAUSE, first * 2 ** min(max(attempt, 1) - 1, 20))
