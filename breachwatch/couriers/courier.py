@@ -64,6 +64,7 @@ class Courier:
         self._relay_proven = False
         self._trouble = 0
         self._resume_at: datetime | None = None
+        self._unsettled: tuple[OutboxRow, Verdict] | None = None
 
     async def step(self) -> bool:
         """Carry one due item, if there is one and the relay is not being given a rest; whether one was carried.
@@ -71,6 +72,8 @@ class Courier:
         Raises:
             UnavailableError: the outbox cannot answer now.
         """
+        if self._unsettled is not None:
+            await self._settle_or_keep()
         at = self._now()
         if self._resume_at is not None and at < self._resume_at:
             return False
@@ -78,9 +81,9 @@ class Courier:
         if row is None:
             return False
         self._waypoint("courier:after-lease")
-        verdict = await self._attempt(row)
+        self._unsettled = row, await self._attempt(row)
         self._waypoint("courier:after-reply")
-        await asyncio.to_thread(self._settle, row, verdict)
+        await self._settle_or_keep()
         self._waypoint("courier:after-record")
         return True
 
@@ -99,6 +102,12 @@ class Courier:
                 except TimeoutError:
                     continue
         await self._transport.close()
+
+    async def _settle_or_keep(self) -> None:
+        """Record the last verdict; while the outbox cannot take it, it is kept and nothing else is leased."""
+        if self._unsettled is not None:
+            await asyncio.to_thread(self._settle, *self._unsettled)
+            self._unsettled = None
 
     async def _attempt(self, row: OutboxRow) -> Verdict:
         try:
@@ -138,4 +147,4 @@ class Courier:
 
 def pause(attempt: int, first: timedelta) -> timedelta:
     """How long to wait after the `attempt`-th failure in a row: doubling from `first`, at most an hour."""
-    return min(LONGEST_PAUSE, first * 2 ** min(max(attempt, 1) - 1, 20))
+    return min(LONGEST_PAUSE, first * (1 << min(max(attempt, 1) - 1, 20)))

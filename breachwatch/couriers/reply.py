@@ -6,6 +6,7 @@ from dataclasses import dataclass
 _ADDRESS = re.compile(r"<?[^\s<>@:;,()]+@[^\s<>:;,()]+>?")
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _LONGEST_REPLY = 300
+_ABOUT_US = (421, 530, 534, 535, 538)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def judge(step: str, code: int, text: str) -> Verdict:
     Source: RFC 5321, sections 4.2.1 and 4.2.3; RFC 3463, section 3.8.
     """
     reply = without_addresses(f"{code} {text}")
-    about_us = step == "mail" or code in (421, 530, 535, 538, 554) and step != "data" or _subject(text) == 7
+    about_us = step == "mail" or code in _ABOUT_US or (code == 554 and step == "rcpt") or _subject(text) == 7
     if 200 <= code < 300:
         return Accepted(reply)
     if about_us:
