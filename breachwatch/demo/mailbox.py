@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -43,12 +43,14 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self._last = max((int(path.stem) for path in folder.glob("*.eml")), default=0)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep a mail; answers only once it is stored."""
-        number = len(list(self._folder.glob("*.eml"))) + 1
-        unfinished = self._folder / f"{number:06}.part"
-        unfinished.write_bytes(bytes(envelope.content or b""))
+        self._last += 1
+        content = envelope.content or b""
+        unfinished = self._folder / f"{self._last:06}.part"
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
         unfinished.rename(unfinished.with_suffix(".eml"))
         return "250 2.0.0 kept"
 
