@@ -1,0 +1,97 @@
+"""A source as the detection plane knows it: how to read its records, and what its fields mean in OCSF."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from breachwatch.sources.event import Event, Parse
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source, made from its definition by `registry.load_sources`.
+
+    `logsource`: the Sigma product, service and category it answers to. `attributes`: OCSF path to native path.
+    `constants`: OCSF attributes that are true of each of its events, by dotted path. `allowed_lateness`: how much
+    older than the newest an event may be and still count. `parse` never raises. `fields`: dotted names of every
+    native field, or None when the list is open, so that any name may occur.
+    """
+
+    name: str
+    title: str
+    description: str
+    logsource: Mapping[str, str]
+    attributes: Mapping[str, Path]
+    constants: Mapping[str, Any]
+    allowed_lateness: timedelta
+    parse: Parse
+    fields: frozenset[str] | None = None
+
+    def native(self, field: str) -> Path | None:
+        """Where a field that a rule names is found in native events.
+
+        Args:
+            field: an OCSF path of `attributes`, or a native name, dotted where nested.
+
+        Returns:
+            The native path for `pick`; None when this source cannot have such a field.
+        """
+        if field in self.attributes:
+            return self.attributes[field]
+        if self.fields is None:
+            return tuple(field.split("."))
+        if field in self.fields:
+            return (field,) if "." not in field else tuple(field.split("."))
+        return None
+
+    def known_fields(self) -> list[str]:
+        """Every field name a rule may use here, for hints; only those of `attributes` when the list is open."""
+        return sorted({*self.attributes, *(self.fields or ())})
+
+    def to_ocsf(self, event: Event) -> dict[str, Any]:
+        """The event in OCSF: nested, `time` in milliseconds since the epoch, constants, and the mapped attributes."""
+        ocsf: dict[str, Any] = {"time": event.at_us // 1000}
+        for dotted, constant in self.constants.items():
+            _put(ocsf, dotted, constant)
+        for dotted, path in self.attributes.items():
+            value = pick(event.fields, path)
+            if value is not None:
+                _put(ocsf, dotted, value)
+        return ocsf
+
+
+def pick(fields: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """Look a value up in a nested event; None when it is absent.
+
+    A key that literally contains the dots wins over nesting. A list of objects on the way gives the list of what its
+    members hold.
+    """
+    if len(path) == 1:
+        return fields.get(path[0])
+    literal = fields.get(".".join(path))
+    if literal is not None:
+        return literal
+    value: Any = fields
+    for index, key in enumerate(path):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list):
+            found = [pick(member, path[index:]) for member in value if isinstance(member, dict)]
+            return [each for each in found if each is not None] or None
+        else:
+            return None
+    return value
+
+
+def _put(ocsf: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, leaf = dotted.split(".")
+    place = ocsf
+    for parent in parents:
+        inner = place.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            return
+        place = inner
+    place[leaf] = value
