@@ -1,0 +1,100 @@
+"""The two secret keys, in files of their own beside (never inside) the database.
+
+`master.key` opens contacts and seals the case file; only the case plane needs it. `pseudonym.key` turns identifiers
+into references; workers of the detection plane need this one alone. Lose the first and contacts are gone and the
+ledger cannot be proved; lose the second and references can no longer be looked up. Keep copies of both apart from
+copies of the database.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from breachwatch.kernel.errors import ContentError, Problem, UnavailableError
+
+KEY_SIZE_BYTES = 32
+MASTER_FILE = "master.key"
+PSEUDONYM_FILE = "pseudonym.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Both keys, 32 bytes each; they show in no repr, log or traceback."""
+
+    master: bytes = field(repr=False)
+    pseudonym: bytes = field(repr=False)
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose from the master key, so that no key is ever used for two things.
+
+        Source: HKDF-SHA-256 (RFC 5869); the master key is uniformly random, so no salt is needed.
+        """
+        info = f"breachwatch/1/{purpose}".encode()
+        return HKDF(algorithm=SHA256(), length=KEY_SIZE_BYTES, salt=None, info=info).derive(self.master)
+
+
+def open_keys(state_dir: Path) -> Keys:
+    """Read both keys; at the very first start they are drawn, and stored for their owner's eyes only.
+
+    Two processes that start at once end up with the same keys.
+
+    Raises:
+        ContentError: a key file can be read by others, is no key, or is missing while its sibling is there.
+        UnavailableError: the folder cannot be written or a file cannot be read.
+    """
+    master, pseudonym = state_dir / MASTER_FILE, state_dir / PSEUDONYM_FILE
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if master.exists() and not pseudonym.exists():
+            raise _problem(pseudonym, "is missing", "restore it from your copy; a new one would know nobody")
+        for path in (pseudonym, master):
+            if not path.exists():
+                _draw(path)
+        return Keys(master=_read(master), pseudonym=_read(pseudonym))
+    except OSError as error:
+        place = error.filename or state_dir
+        raise UnavailableError(f"{place}: the keys cannot be read or written: {error.strerror}") from error
+
+
+def _draw(path: Path) -> None:
+    """Store a new key whole or not at all; whoever comes second keeps the first one's."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(os.urandom(KEY_SIZE_BYTES).hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise _problem(path, f"can be read by others (mode {mode:04o})", f"chmod 600 {path}")
+        text = file.read(4 * KEY_SIZE_BYTES)
+    try:
+        key = bytes.fromhex(text.decode("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_SIZE_BYTES:
+        raise _problem(path, "is not a key", f"it must hold {2 * KEY_SIZE_BYTES} hexadecimal digits")
+    return key
+
+
+def _problem(path: Path, message: str, hint: str) -> ContentError:
+    return ContentError([Problem(str(path), 0, 0, message, hint)])
