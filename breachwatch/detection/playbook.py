@@ -15,10 +15,15 @@ class _Strict(BaseModel):
 
 
 class SubjectField(_Strict):
-    """An event field that names a person. `kind` is the identifier's name in the directory."""
+    """An event field that names a person. `kind` is the identifier's name in the directory.
+
+    The field becomes a pseudonym in every match of the playbook. `rules`: titles or names of the rules whose matches
+    make that person one of those affected; None is every rule, empty is none (a login somebody merely tried).
+    """
 
     field: str
     kind: str
+    rules: tuple[str, ...] | None = None
 
 
 class DetectionMeaning(_Strict):
