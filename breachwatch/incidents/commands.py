@@ -88,12 +88,5 @@ class TickItem:
 
 
 Command = (
-    TakeAlert
-    | RaiseByHand
-    | ConfirmIncident
-    | DismissIncident
-    | ReopenIncident
-    | CloseIncident
-    | AttachNote
-    | TickItem
+    TakeAlert | RaiseByHand | ConfirmIncident | DismissIncident | ReopenIncident | CloseIncident | AttachNote | TickItem
 )

@@ -1,0 +1,56 @@
+"""What every room asks of a command: who may ask, words where a reason is owed, and the nearest known name."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from difflib import get_close_matches
+
+from breachwatch.kernel.errors import RefusedError
+from breachwatch.kernel.facts import Actor, Role
+from breachwatch.kernel.time import require_utc
+
+_CALLED: dict[Role, str] = {"analyst": "an analyst", "dpo": "a DPO", "admin": "an admin"}
+
+
+def require_role(actor: Actor, deed: str, *roles: Role) -> None:
+    """Let only people with one of these roles pass. `deed` completes "Only a DPO may ...".
+
+    Raises:
+        RefusedError: a part of this program asks, or somebody without such a role.
+    Source: GDPR Art. 22: what weighs on people is decided by a person.
+    """
+    if actor.kind != "person" or actor.roles.isdisjoint(roles):
+        raise RefusedError(f"only {' or '.join(_CALLED[role] for role in roles)} may {deed}")
+
+
+def require_text(text: str, ask: str) -> str:
+    """The text without outer blanks.
+
+    Raises:
+        RefusedError: with the sentence `ask`, when nothing is left.
+    """
+    words = text.strip()
+    if not words:
+        raise RefusedError(ask)
+    return words
+
+
+def require_past(instant: datetime, at: datetime, what: str) -> datetime:
+    """The instant in UTC, if it is not after `at`.
+
+    Raises:
+        RefusedError: no time zone, beyond the calendar, or still to come.
+    """
+    try:
+        known = require_utc(instant)
+    except (ValueError, OverflowError):
+        raise RefusedError(f"{what} needs a time zone, such as 2026-03-27T18:00:00+01:00") from None
+    if known > at:
+        raise RefusedError(f"{what} lies in the future; give an instant that has passed")
+    return known
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The hint that ends a refusal: the nearest known name, else all of them."""
+    names = sorted(known)
+    close = get_close_matches(word, names, n=1)
+    return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names)}"
