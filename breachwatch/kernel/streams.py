@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from breachwatch.kernel.ids import AlertId, EventId, SubjectRef
 
@@ -74,6 +74,25 @@ class Alert:
     samples: tuple[Mapping[str, Any], ...]
     raises_incident: bool
     supersedes: tuple[AlertId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FactEnvelope:
+    """One fact of a case file as others read it: a CloudEvents 1.0 envelope in its JSON form.
+
+    `id` is the fact's place in its case, so that publishing twice is one event. `type` is `eu.breachwatch.fact.` and
+    the fact's name, `subject` the incident's id, `time` RFC 3339 in UTC, `data` the fact.
+    Source: CloudEvents 1.0.2, sections 3.1 and 3.2.
+    """
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str
+    datacontenttype: Literal["application/json"]
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
