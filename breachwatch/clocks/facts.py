@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
+
+Cause = Literal["dismissed", "not_owed", "not_in_force"]
+"""Why a clock stopped: the incident was dismissed, a person decided, or the law did not apply at that awareness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class ClockStarted:
 
 @dataclass(frozen=True, slots=True)
 class DeadlineNear:
-    """A reminder rang. `elapsed_hours` is the reminder's name (24, 48, 66, 71); earlier ones slept through are implied."""
+    """A reminder rang. `elapsed_hours` is its name (24, 48, 66, 71); earlier ones slept through are implied."""
 
     clock: str
     due_at: datetime
@@ -60,10 +64,14 @@ class DutyMet:
 
 @dataclass(frozen=True, slots=True)
 class ClockStopped:
-    """The clock no longer counts: the incident was dismissed, or it was decided that no notification is owed."""
+    """The clock no longer counts: the incident was dismissed, or it was decided that no notification is owed.
+
+    `cause` decides what makes it count again: reopening the incident takes back a dismissal, never a decision.
+    """
 
     clock: str
     reason: str
+    cause: Cause = "not_owed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from breachwatch.clocks.facts import AwarenessSet
+from breachwatch.clocks.facts import AwarenessSet, Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Stopped:
 
     was: Running
     reason: str
+    cause: Cause = "not_owed"
 
 
 Clock = Running | Met | Stopped

@@ -7,8 +7,9 @@ from typing import Any
 from breachwatch.detection.playbook import Playbook
 from breachwatch.incidents import commands, facts
 from breachwatch.incidents.state import Incident, NotRaised, Status
-from breachwatch.kernel.asking import nearest, require_past, require_role, require_text
+from breachwatch.kernel.asking import require_past, require_role, require_text
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
+from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.streams import Alert
 
 State = NotRaised | Incident
@@ -172,7 +173,7 @@ def _ticked(incident: Incident, command: commands.TickItem, playbook: Playbook) 
     item, note, before = command.item, command.note.strip(), incident.done_items.get(command.item)
     known = {step.id for step in playbook.checklist}
     if item not in known and before is None:
-        raise RefusedError(f'playbook {playbook.id} has no checklist item "{item}"; {nearest(item, known)}')
+        raise RefusedError(f'playbook {playbook.id} has no checklist item "{item}"; {did_you_mean(item, known)}')
     match command.done, before:
         case True, None:
             return [facts.ChecklistItemDone(item, note)]

@@ -1,8 +1,6 @@
-"""What every room asks of a command: who may ask, words where a reason is owed, and the nearest known name."""
+"""What every room asks of a command: who may ask, words where a reason is owed, instants that have passed."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from difflib import get_close_matches
 
 from breachwatch.kernel.errors import RefusedError
 from breachwatch.kernel.facts import Actor, Role
@@ -47,10 +45,3 @@ def require_past(instant: datetime, at: datetime, what: str) -> datetime:
     if known > at:
         raise RefusedError(f"{what} lies in the future; give an instant that has passed")
     return known
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The hint that ends a refusal: the nearest known name, else all of them."""
-    names = sorted(known)
-    close = get_close_matches(word, names, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names)}"
