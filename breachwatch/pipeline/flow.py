@@ -17,7 +17,7 @@ from breachwatch.assessment import decide as assessment
 from breachwatch.assessment.facts import RiskDecided
 from breachwatch.clocks import commands as clocks_commands
 from breachwatch.clocks import decide as clocks
-from breachwatch.clocks.facts import DeadlineMissed, DeadlineNear
+from breachwatch.clocks.facts import AwarenessSet, DeadlineMissed, DeadlineNear
 from breachwatch.filings import commands as filings_commands
 from breachwatch.filings import decide as filings
 from breachwatch.filings.facts import FilingSubmitted
@@ -43,7 +43,10 @@ from breachwatch.subjects import decide as subjects
 from breachwatch.subjects.facts import SubjectsLinked, SubjectsResolved
 
 Spoken = tuple[Actor, Any]
-_HEARD_BY_CLOCKS = (IncidentRaised, IncidentConfirmed, IncidentDismissed, IncidentReopened)
+_HEARD_BY_CLOCKS: tuple[Any, ...] = (
+    *(IncidentRaised, IncidentConfirmed, IncidentDismissed, IncidentReopened, Tick),
+    *get_args(clocks_commands.Command),
+)
 
 
 def react(case: Case, command: Any, world: World, at: datetime) -> tuple[Case, list[Spoken]]:
@@ -72,7 +75,7 @@ def decide(case: Case, heard: Any, world: World, at: datetime) -> Sequence[Any]:
             return incidents.decide(case.incident, heard, world.playbook(name))
         case _ if isinstance(heard, get_args(incidents_commands.Command)):
             return incidents.decide(case.incident, heard, world.playbook(case.raised().playbook))
-        case _ if isinstance(heard, (*get_args(clocks_commands.Command), *_HEARD_BY_CLOCKS, Tick)):
+        case _ if isinstance(heard, _HEARD_BY_CLOCKS):
             playbook = world.playbook(case.raised().playbook)
             return clocks.decide(case.clocks, heard, world.regimes_of(playbook), playbook.awareness, at)
         case _ if isinstance(heard, get_args(assessment_commands.Command)):
@@ -107,6 +110,8 @@ def _follow_up(case: Case, fact: Any, world: World, at: datetime) -> list[Any]:
             return [assessment_commands.UpdatePeople(SYSTEM, at, people=total)]
         case SubjectsResolved(reachable=reachable, unknown=unknown, without_address=without):
             return [assessment_commands.UpdatePeople(SYSTEM, at, people=reachable + unknown + without)]
+        case AwarenessSet(previous=None) if case.assessment.decision and case.assessment.decision.duty == "record_only":
+            return [clocks_commands.StopClocks(SYSTEM, at, "it had been decided that no notification is owed")]
         case RiskDecided(duty="record_only"):
             return [clocks_commands.StopClocks(SYSTEM, at, "it was decided that no notification is owed")]
         case RiskDecided():
