@@ -10,7 +10,11 @@ from breachwatch.kernel.facts import Actor
 
 @dataclass(frozen=True, slots=True)
 class EditFiling:
-    """Write fields of the draft; an empty text gives the field back to the evidence."""
+    """Write fields of the draft; an empty text gives the field back to the evidence, `?` says that it is not known.
+
+    `phase` is what the draft shall be: `initial` or `complete` at first, `complementary` or `complete` once something
+    was submitted.
+    """
 
     by: Actor
     at: datetime

@@ -10,10 +10,14 @@ Phase = Literal["initial", "complementary", "complete"]
 
 @dataclass(frozen=True, slots=True)
 class FilingEdited:
-    """A person wrote some fields of the draft; the others go on following the evidence. `fields`: key to text."""
+    """A person wrote some fields of the draft; the others go on following the evidence. `fields`: key to text.
+
+    An empty text gives the field back to the evidence, `?` says that it is not known. `by`: sign-in name of the writer.
+    """
 
     phase: Phase
     fields: Mapping[str, str]
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class FilingApproved:
     fields: Mapping[str, str]
     digest: str
     delay_reasons: str = ""
+    by: str = ""
+    approved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

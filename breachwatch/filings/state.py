@@ -10,7 +10,9 @@ from breachwatch.filings.facts import FilingApproved, FilingSubmitted, Phase
 class Filing:
     """The open draft's edits and editor, and all that was approved and submitted, oldest first.
 
-    `drafter` is who wrote last in the open draft, empty while it is only the evidence's.
+    `phase` is the open draft's. `drafter` is who wrote last in the open draft, empty while it is only the evidence's.
+    `awaiting_submission` is the approved filing that nobody has handed in yet; writing in the draft ends it, since the
+    approval was for other words.
     """
 
     phase: Phase = "initial"
@@ -18,8 +20,9 @@ class Filing:
     drafter: str = ""
     approvals: tuple[FilingApproved, ...] = ()
     submissions: tuple[FilingSubmitted, ...] = ()
+    awaiting_submission: FilingApproved | None = None
 
     @property
-    def awaiting_submission(self) -> FilingApproved | None:
-        """The approved filing that nobody has handed in yet."""
-        return self.approvals[-1] if len(self.approvals) > len(self.submissions) else None
+    def phases(self) -> tuple[Phase, ...]:
+        """What the open draft may be: initial before anything was submitted, complementary after, complete always."""
+        return ("complementary", "complete") if self.submissions else ("initial", "complete")
