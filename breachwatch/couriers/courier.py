@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from breachwatch.couriers.message import compose, message_id
+from breachwatch.couriers.message import compose, mailable, message_id
 from breachwatch.couriers.reply import Accepted, PersonDeferred, PersonRefused, ServerTrouble, Verdict
 from breachwatch.couriers.smtp import Transport
 from breachwatch.kernel.errors import BreachwatchError, NotFoundError, RefusedError
@@ -116,7 +116,7 @@ class Courier:
         except (RefusedError, NotFoundError) as error:
             return PersonRefused(f"not sent: {error}")
         self._waypoint("courier:before-send")
-        return await self._transport.send(mail, self._sender.address, letter.to_address)
+        return await self._transport.send(mail, self._sender.address, mailable(letter.to_address))
 
     def _settle(self, row: OutboxRow, verdict: Verdict) -> None:
         now, item = self._now(), row.item
