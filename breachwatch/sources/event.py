@@ -32,8 +32,12 @@ Parse = Callable[[bytes, int], Outcome]
 """`(raw record, received_at in microseconds) -> Outcome`. Never raises, whatever the bytes."""
 
 DAY_US = 86_400_000_000
+MAX_RECORD_BYTES = 1_048_576
+BLANK = Ignored("blank line")
+TOO_LONG = Dead("too long")
 INVALID_UTF8 = Dead("invalid UTF-8")
 NO_TIME = Dead("no time")
+BAD_TIME = Dead("bad time")
 OUT_OF_RANGE = Dead("time out of range")
 
 

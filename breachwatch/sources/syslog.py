@@ -1,0 +1,98 @@
+"""The frame of a syslog line as it lies in a file: time, host, program, process id, and what is left to say.
+
+RFC 3164 (`Mar 27 13:06:56 host sshd[71]: ...`), the same with an ISO 8601 time as modern rsyslog and journalctl write
+it, and RFC 5424 (`<38>1 2026-03-27T13:06:56Z host sshd 71 - - ...`); the priority in front may be absent.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import NamedTuple
+
+from breachwatch.sources.event import BAD_TIME, BLANK, MAX_RECORD_BYTES, TOO_LONG, Dead, Ignored
+from breachwatch.sources.times import SECOND_US, YearlessTimes, fraction_us, read_instant
+
+NOT_SYSLOG = Dead("not a syslog line")
+REPEAT_OF_UNKNOWN = Ignored("repeat of an unknown line")
+
+
+class Line(NamedTuple):
+    """A syslog line. `program` is the last part of a path; `pid` and `host` may be absent."""
+
+    at_us: int
+    host: str | None
+    program: str
+    pid: int | None
+    message: str
+
+
+Read = Callable[[bytes, int], Line | Dead | Ignored]
+
+_YEARLESS = re.compile(
+    r"(?:<\d{1,3}>)?(([A-Z][a-z]{2}) {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d:\d\d)):([0-5]\d|60)(?:[.,](\d{1,9}))? (.*)",
+    re.ASCII | re.DOTALL,
+)
+_DATED = re.compile(r"(?:<\d{1,3}>)?(1 )?(\d{4}-\d\d-\d\d[T ]\S+) (.*)", re.ASCII | re.DOTALL)
+_TAGGED = re.compile(
+    r"(?:([^\s\[\]]+) )?(?:([^\s\[:]+)(?:\[(\d{1,10})\])?:|\[([^\s\[\]:]+)\]:?)(?: (.*)|)", re.ASCII | re.DOTALL
+)
+_STRUCTURED = re.compile(
+    r'(\S+) (\S+) (\S+) \S+ (?:-|(?:\[(?:[^"\]\\]|\\.|"(?:[^"\\]|\\.)*+")*+\])++)(?: (.*)|)', re.ASCII | re.DOTALL
+)
+_REPEAT = re.compile(r"(?:\S+ )?last message repeated \d+ times?")
+
+
+def reader(zone: tzinfo) -> Read:
+    """A reader of syslog lines whose times without an offset are of `zone`."""
+    times = YearlessTimes(zone)
+
+    def read(raw: bytes, received_us: int) -> Line | Dead | Ignored:
+        if len(raw) > MAX_RECORD_BYTES:
+            return TOO_LONG
+        text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n\0")
+        found = _YEARLESS.match(text)
+        if found is None:
+            return _read_dated(text, zone, received_us)
+        whole, month, day, year, clock, second, fraction, rest = found.groups()
+        if year is None:
+            at_us = times.minute(whole, month, day, clock, received_us)
+        else:
+            at_us = times.minute_of(int(year), month, day, clock, received_us)
+        if at_us is None:
+            return BAD_TIME
+        at_us += int(second) * SECOND_US
+        return _read_tagged(at_us + fraction_us(fraction) if fraction else at_us, rest)
+
+    return read
+
+
+def _read_dated(text: str, zone: tzinfo, received_us: int) -> Line | Dead | Ignored:
+    found = _DATED.match(text)
+    if found is None:
+        return NOT_SYSLOG if text.strip() else BLANK
+    version, stamp, rest = found.groups()
+    at_us = read_instant(stamp, zone, received_us)
+    if at_us is None:
+        return BAD_TIME
+    return _read_structured(at_us, rest) if version else _read_tagged(at_us, rest)
+
+
+def _read_tagged(at_us: int, rest: str) -> Line | Dead | Ignored:
+    found = _TAGGED.match(rest)
+    if found is None:
+        return REPEAT_OF_UNKNOWN if _REPEAT.fullmatch(rest) else NOT_SYSLOG
+    host, program, pid, bracketed, message = found.groups()
+    return Line(at_us, host, _base(program or bracketed), int(pid) if pid else None, message or "")
+
+
+def _read_structured(at_us: int, rest: str) -> Line | Dead:
+    found = _STRUCTURED.match(rest)
+    if found is None:
+        return NOT_SYSLOG
+    host, program, pid, message = found.groups()
+    number = int(pid) if pid.isascii() and pid.isdigit() and len(pid) <= 10 else None
+    return Line(at_us, None if host == "-" else host, _base(program), number, (message or "").removeprefix("\ufeff"))
+
+
+def _base(program: str) -> str:
+    return program.rpartition("/")[2]

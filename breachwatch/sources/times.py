@@ -1,0 +1,240 @@
+"""Event times as logs write them, to microseconds since the epoch; None when it is no time at all.
+
+Whole minutes are kept, since most of the work of reading a time is the same for every record of a minute.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import partial
+
+from breachwatch.sources.event import DAY_US
+
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+CLOCK_TOLERANCE_US = 5 * MINUTE_US
+KEPT_MINUTES = 4096
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
+
+_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:[.,](\d+))?([Zz]|[+-]\d\d:?(?:\d\d)?)?", re.ASCII)
+
+ReadTime = Callable[[object, int], int | None]
+"""`(value, received_at in microseconds) -> microseconds since the epoch`, None when unreadable."""
+
+
+def microseconds(instant: datetime) -> int:
+    """An aware instant in whole microseconds since the epoch."""
+    since = instant - _ZERO
+    return (since.days * 86_400 + since.seconds) * SECOND_US + since.microseconds
+
+
+def fraction_us(digits: str | None) -> int:
+    """The digits after the point of a second, in microseconds; what is finer is cut off."""
+    return int(digits[:6].ljust(6, "0")) if digits else 0
+
+
+def read_instant(text: str, zone: tzinfo, received_us: int) -> int | None:
+    """An RFC 3339 or ISO 8601 time; without an offset it is taken in `zone`.
+
+    A leap second (`:60`) is the first of the next minute.
+    """
+    try:
+        instant = datetime.fromisoformat(text) if text[10:11] in {"T", " "} else None
+    except ValueError:
+        instant = None
+    if instant is not None and instant.tzinfo is not None:
+        return microseconds(instant)
+    return _read_slowly(text, zone, received_us)
+
+
+def _read_slowly(text: str, zone: tzinfo, received_us: int) -> int | None:
+    found = _INSTANT.fullmatch(text)
+    if not found or found[3] > "60":
+        return None
+    date, minute, second, fraction, offset = found.groups()
+    within = int(second) * SECOND_US + fraction_us(fraction)
+    try:
+        if offset:
+            offset = offset.upper()
+            return microseconds(datetime.fromisoformat(f"{date}T{minute}:00{offset}")) + within
+        return local_us(datetime.fromisoformat(f"{date}T{minute}:00"), zone, received_us) + within
+    except (ValueError, OverflowError):
+        return None
+
+
+def local_us(wall: datetime, zone: tzinfo, received_us: int) -> int:
+    """A wall-clock time without an offset, in a zone.
+
+    An hour that is skipped in spring is read with the offset before it; of an hour that happens twice in autumn, the
+    later is meant unless the record was received before that.
+
+    Raises:
+        OverflowError: beyond the years 1 to 9999.
+    """
+    first = microseconds(wall.replace(tzinfo=zone, fold=0))
+    second = microseconds(wall.replace(tzinfo=zone, fold=1))
+    return second if first < second <= received_us + CLOCK_TOLERANCE_US else first
+
+
+class YearlessTimes:
+    """Reads `Mar 27 13:06` in a zone: in the latest year that is not more than a day after the record arrived."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._kept: dict[str, tuple[int, int]] = {}
+
+    def minute(self, text: str, month: str, day: str, clock: str, received_us: int) -> int | None:
+        """The beginning of a minute, in microseconds.
+
+        Args:
+            text: the whole of it as written, for remembering.
+            month: its English three-letter name.
+            day: of the month, one or two digits.
+            clock: hours and minutes, `13:06`.
+            received_us: when the record arrived.
+        """
+        latest = received_us + DAY_US
+        kept = self._kept.get(text)
+        if kept is not None and kept[0] <= latest < kept[1]:
+            return kept[0]
+        this = self._in_latest_year(month, day, clock, latest, received_us)
+        if this is None:
+            return None
+        at_us, year = this
+        following = self._in_year(year + 1, month, day, clock, received_us)
+        if following is not None and not self._happens_twice(year, month, day, clock):
+            if len(self._kept) >= KEPT_MINUTES:
+                self._kept.clear()
+            self._kept[text] = (at_us, following)
+        return at_us
+
+    def minute_of(self, year: int, month: str, day: str, clock: str, received_us: int) -> int | None:
+        """The beginning of a minute of a year that was written down."""
+        return self._in_year(year, month, day, clock, received_us)
+
+    def _in_latest_year(
+        self, month: str, day: str, clock: str, latest: int, received_us: int
+    ) -> tuple[int, int] | None:
+        newest = datetime.fromtimestamp(max(0, min(latest, 253_370_764_800 * SECOND_US)) // SECOND_US, UTC).year + 1
+        for year in range(newest, max(newest - 10, 0), -1):  # 29 February is up to eight years away
+            at_us = self._in_year(year, month, day, clock, received_us)
+            if at_us is not None and at_us <= latest:
+                return at_us, year
+        return None
+
+    def _in_year(self, year: int, month: str, day: str, clock: str, received_us: int) -> int | None:
+        wall = _wall(year, month, day, clock)
+        try:
+            return None if wall is None else local_us(wall, self._zone, received_us)
+        except OverflowError:
+            return None
+
+    def _happens_twice(self, year: int, month: str, day: str, clock: str) -> bool:
+        wall = _wall(year, month, day, clock)
+        if wall is None:
+            return False
+        return wall.replace(tzinfo=self._zone).utcoffset() != wall.replace(tzinfo=self._zone, fold=1).utcoffset()
+
+
+def _wall(year: int, month: str, day: str, clock: str) -> datetime | None:
+    try:
+        return datetime(year, MONTHS[month], int(day), int(clock[:2]), int(clock[3:]))  # noqa: DTZ001 - its zone comes next
+    except (KeyError, ValueError):
+        return None
+
+
+class OffsetTimes:
+    """Reads `17/May/2015:10:05` with `+0200` beside it, as web servers write them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], int | None] = {}
+
+    def minute(self, text: str, offset: str) -> int | None:
+        """The beginning of a minute, in microseconds; None when there is no such day or offset."""
+        key = (text, offset)
+        try:
+            return self._kept[key]
+        except KeyError:
+            if len(self._kept) >= KEPT_MINUTES:
+                self._kept.clear()
+            at_us = self._kept[key] = self._read(text, offset)
+            return at_us
+
+    @staticmethod
+    def _read(text: str, offset: str) -> int | None:
+        sign = -1 if offset[0] == "-" else 1
+        try:
+            zone = timezone(sign * timedelta(hours=int(offset[1:3]), minutes=int(offset[3:])))
+            wall = _wall(int(text[7:11]), text[3:6], text[:2], text[12:])
+            return None if wall is None else microseconds(wall.replace(tzinfo=zone))
+        except (ValueError, OverflowError):
+            return None
+
+
+def reader(form: str, zone: tzinfo) -> ReadTime:
+    """A reader of JSON values for one time format of a definition: a name, or a pattern with `%` directives.
+
+    Raises:
+        ValueError: the format is neither.
+    """
+    if form == "rfc3339":
+        return _rfc3339_value
+    if form == "iso8601":
+        return partial(_instant_value, zone)
+    if form in UNITS_US:
+        return partial(_number_value, UNITS_US[form])
+    if "%" in form:
+        _check_pattern(form)
+        return partial(_pattern_value, form, zone)
+    raise ValueError(
+        f"{form!r} is no time format; use rfc3339, iso8601, {', '.join(UNITS_US)}, or a pattern such as %d/%m/%Y %H:%M"
+    )
+
+
+UNITS_US = {"epoch_s": SECOND_US, "epoch_ms": 1000, "epoch_us": 1}
+
+
+def _check_pattern(form: str) -> None:
+    sample = datetime(2026, 3, 27, 13, 6, 56, tzinfo=UTC)
+    try:
+        back = datetime.strptime(sample.strftime(form), form)  # noqa: DTZ007 - only tried out
+    except (ValueError, re.error) as error:
+        raise ValueError(f"{form!r} cannot be read back: {error}") from error
+    if (back.month, back.day, back.hour, back.minute) != (3, 27, 13, 6) or back.year != 2026:
+        raise ValueError(f"{form!r} does not tell year, month, day, hour and minute")
+
+
+def _rfc3339_value(value: object, received_us: int) -> int | None:
+    # It must tell its offset: a time that depends on who reads it is none.
+    if not isinstance(value, str) or not (value[-1:] in "Zz" or "+" in value[19:] or "-" in value[19:]):
+        return None
+    return read_instant(value, UTC, received_us)
+
+
+def _instant_value(zone: tzinfo, value: object, received_us: int) -> int | None:
+    return read_instant(value, zone, received_us) if isinstance(value, str) else None
+
+
+def _number_value(unit_us: int, value: object, _received_us: int) -> int | None:
+    if isinstance(value, str):
+        try:
+            value = float(value) if "." in value else int(value) if len(value) <= 20 else None
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if abs(value) > 1e18:
+        return -1  # somewhere beyond the range of sensible times
+    return round(value * unit_us)
+
+
+def _pattern_value(form: str, zone: tzinfo, value: object, received_us: int) -> int | None:
+    if not isinstance(value, str) or len(value) > 128:
+        return None
+    try:
+        wall = datetime.strptime(value, form)  # noqa: DTZ007 - its zone comes next
+        return microseconds(wall) if wall.tzinfo else local_us(wall, zone, received_us)
+    except (ValueError, OverflowError):
+        return None
