@@ -120,6 +120,8 @@ class SmtpTransport:
             tls_context=None if settings.security == "none-loopback-only" else self._tls(),
         )
         await client.connect()
+        if client.is_ehlo_or_helo_needed:
+            await client.ehlo()
         self._client = client
         return client
 
