@@ -8,6 +8,24 @@ from breachwatch.kernel.facts import Actor
 
 
 @dataclass(frozen=True, slots=True)
+class ProposeSeverity:
+    """Propose for the first time, from the playbook; `people` is a person's estimate, None while unknown."""
+
+    by: Actor
+    at: datetime
+    people: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePeople:
+    """The evidence shows this many people by now; 0 says nothing."""
+
+    by: Actor
+    at: datetime
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeInput:
     """Set one input of the score; a reason is required."""
 
@@ -28,4 +46,4 @@ class DecideRisk:
     reason: str = ""
 
 
-Command = ChangeInput | DecideRisk
+Command = ProposeSeverity | UpdatePeople | ChangeInput | DecideRisk

@@ -13,7 +13,7 @@ class SeverityProposed:
     """The score over the inputs in force, and the duty it proposes; an aid, never a verdict.
 
     `inputs`: name to value as text, the names of `assessment.inputs.Inputs`. `reasons`: plain sentences, the deciding
-    rule first. `rule` names it (`art-33-1-risk`, `art-34-3-a-unintelligible`, ...).
+    rule first. `rule` names it (`art-33-1-readable`, `art-34-3-a-unintelligible`, ...; all in `assessment.rules`).
     """
 
     inputs: Mapping[str, str]

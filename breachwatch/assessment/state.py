@@ -22,3 +22,9 @@ class Assessment:
     def decision(self) -> RiskDecided | None:
         """The decision in force."""
         return self.decisions[-1] if self.decisions else None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the proposal has changed since the decision was taken, so that somebody should decide anew."""
+        proposal, decision = self.proposal, self.decision
+        return bool(proposal and decision and proposal.duty != decision.proposed)

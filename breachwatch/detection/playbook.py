@@ -48,6 +48,9 @@ class DetectionMeaning(_Strict):
 class SeverityDefaults(_Strict):
     """ENISA inputs this kind of breach starts from (`assessment/`): SE = DPC x EI + CB.
 
+    `identity_data`: identity documents, or what lets somebody pass for the person, such as passwords. `exfiltrated`:
+    data was carried away; None: yes for malicious disclosure to unknown recipients, else no. `why`: input to reason.
+
     Source: ENISA, Recommendations for a methodology of the assessment of severity of personal data breaches, 2013.
     """
 
@@ -63,6 +66,8 @@ class SeverityDefaults(_Strict):
     recipient_trusted: bool = False
     vulnerable_people: bool = False
     special_categories: bool = False
+    identity_data: bool = False
+    exfiltrated: bool | None = None
     why: dict[str, str] = {}
 
 
