@@ -8,6 +8,7 @@ from breachwatch.filings.facts import FilingApproved, FilingEdited, FilingSubmit
 from breachwatch.filings.form import EXPLICITLY_UNKNOWN, digest_of
 from breachwatch.filings.forms.model import Form, FormField
 from breachwatch.filings.state import Filing
+from breachwatch.kernel.asking import require_past, require_role, require_text
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
 from breachwatch.kernel.shapes import did_you_mean
 
@@ -52,8 +53,7 @@ def evolve(state: Filing, fact: Said) -> Filing:
 
 
 def _edit(state: Filing, command: EditFiling, form: Form) -> list[Said]:
-    if command.by.kind != "person":
-        raise RefusedError("only a person writes in the filing; the evidence fills it by itself")
+    require_role(command.by, "write in the filing", "analyst", "dpo")
     if command.phase not in state.phases:
         raise RefusedError(_wrong_phase(state, command.phase))
     written = _normalised(command.fields, form)
@@ -85,8 +85,7 @@ def _normalised(fields: Mapping[str, str], form: Form) -> dict[str, str]:
 
 def _approve(state: Filing, command: ApproveFiling, form: Form) -> list[Said]:
     digest = digest_of(command.fields)
-    if command.by.kind != "person" or "dpo" not in command.by.roles:
-        raise RefusedError("only the data protection officer may approve the filing")
+    require_role(command.by, "approve the filing", "dpo")
     if command.digest_seen != digest:
         raise RefusedError("the filing has changed since you looked; read it again, then approve")
     if command.other_people and command.by.name == state.drafter:
@@ -115,20 +114,16 @@ def _refuse_gaps(command: ApproveFiling, form: Form) -> None:
 
 
 def _submit(state: Filing, command: RecordSubmission) -> list[Said]:
-    if command.by.kind != "person":
-        raise RefusedError("only a person hands the filing in")
+    require_role(command.by, "record the submission", "analyst", "dpo")
     reference, channel = command.reference.strip(), command.channel.strip()
     if state.awaiting_submission is None:
         if _is_repeat(state, command, reference, channel):
             return []
         raise OutOfOrderError("there is no approved filing waiting to be handed in; approve it first")
-    if not reference:
-        raise RefusedError("note the reference that the authority gave, or what stands on its receipt")
-    if not channel:
-        raise RefusedError("note how the filing was handed in, such as the authority's online form")
-    if command.submitted_at > command.at:
-        raise RefusedError("the time of submission lies in the future")
-    return [FilingSubmitted(state.awaiting_submission.phase, command.submitted_at, reference, channel)]
+    require_text(reference, "note the reference that the authority gave, or what stands on its receipt")
+    require_text(channel, "note how the filing was handed in, such as the authority's online form")
+    submitted_at = require_past(command.submitted_at, command.at, "the time of submission")
+    return [FilingSubmitted(state.awaiting_submission.phase, submitted_at, reference, channel)]
 
 
 def _is_repeat(state: Filing, command: RecordSubmission, reference: str, channel: str) -> bool:

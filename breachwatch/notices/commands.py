@@ -31,7 +31,8 @@ class EditNotice:
 class ApproveNotices:
     """Approve the texts that were shown, for `audience` people not told yet.
 
-    `texts` are all languages as filled at this moment; only `{person_name}` is still open in them. `digest_seen` guards against approving what nobody read; `other_people` as for filings (four eyes).
+    `texts` are all languages as filled at this moment; only `{person_name}` is still open in them. `digest_seen` guards
+    against approving what nobody read; `other_people` as for filings (four eyes).
     """
 
     by: Actor

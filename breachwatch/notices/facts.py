@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,11 @@ class NoticesDrafted:
 
 @dataclass(frozen=True, slots=True)
 class NoticeEdited:
-    """A person wrote one language's text."""
+    """A person wrote one language's text. `by`: sign-in name of the writer."""
 
     language: str
     text: NoticeText
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,21 @@ class NoticesApproved:
     texts: Mapping[str, NoticeText]
     digest: str
     audience: int
+    by: str = ""
+    approved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoticesDispatched:
-    """All notices approved so far have come to an end. `proof`: SHA-256 over every outbox row's id, state and reply."""
+    """All notices approved so far have come to an end. `proof`: SHA-256 over every outbox row's id, state and reply.
+
+    `sent` and `refused` count all notices of the incident so far, not only the latest approval's.
+    """
 
     sent: int
     refused: int
     proof: str
+    reported_at: datetime | None = None
 
 
 Said = NoticesDrafted | NoticeEdited | NoticesApproved | NoticesDispatched

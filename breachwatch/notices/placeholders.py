@@ -64,7 +64,7 @@ def fill_markdown(markdown: str, values: Mapping[str, str]) -> str:
         if _is_link(markdown, found) and _ADDRESS.fullmatch(text):
             return text
         line = markdown[markdown.rfind("\n", 0, found.start()) + 1 : found.start()]
-        quiet = line.strip(" \t>*-+#") != ""
+        quiet = line.strip(" \t>*-+#0123456789.)") != ""
         return (_LOUD_PUNCTUATION if quiet else _PUNCTUATION).sub(r"\\\1", text)
 
     return _PLACEHOLDER.sub(value, markdown)

@@ -8,7 +8,11 @@ from breachwatch.notices.facts import NoticesApproved, NoticesDispatched, Notice
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """Texts by language as they stand, who wrote last, all approvals and results, oldest first."""
+    """Texts by language as they stand, who wrote last, all approvals and results, oldest first.
+
+    `drafter` is who wrote since the last approval, empty while the texts are only the playbook's or as approved.
+    `edited`: languages that a person wrote.
+    """
 
     texts: Mapping[str, NoticeText] = field(default_factory=dict)
     drafter: str = ""
