@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Stage:
         """The shop's customers."""
         return self.folder / "directory.csv"
 
-    def set_up(self, now: datetime) -> list[Line]:
+    def set_up(self, now: datetime, zone: tzinfo) -> list[Line]:
         """Lay out a new demo, or find the one begun before; returns its whole day.
 
         Raises:
@@ -47,7 +47,7 @@ class Stage:
                 (self.logs / name).touch()
             story.write_text(json.dumps({"ends_at": rfc3339(now.replace(microsecond=0))}), encoding="utf-8")
         ends_at = parse_rfc3339(json.loads(story.read_text(encoding="utf-8"))["ends_at"])
-        return day(people, ends_at)
+        return day(people, ends_at, zone)
 
 
 class Player:

@@ -7,7 +7,7 @@ seed: the same day can be played twice.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from random import Random
 
 from breachwatch.demo.people import Customer
@@ -34,14 +34,17 @@ class Line:
     text: str
 
 
-def day(people: Sequence[Customer], ends_at: datetime, seed: int = 1) -> list[Line]:
-    """Nine hours of the shop ending at `ends_at`, in order of time: about 7,000 lines."""
+def day(people: Sequence[Customer], ends_at: datetime, zone: tzinfo, seed: int = 1) -> list[Line]:
+    """Nine hours of the shop ending at `ends_at`, in order of time: about 7,000 lines.
+
+    `zone` is the server's: its auth.log tells local time without a year.
+    """
     draw = Random(seed)  # noqa: S311 - a story, not a secret
     opens = ends_at - timedelta(hours=9)
     lines = [
-        *_business(draw, people, opens, timedelta(hours=9)),
+        *_business(draw, people, opens, timedelta(hours=8, minutes=40)),
         *_staff(draw, people, opens),
-        *_ssh(draw, opens),
+        *_ssh(draw, opens.astimezone(zone)),
         *_stuffing(draw, people, ends_at - timedelta(minutes=50)),
         *_export(people, ends_at - timedelta(minutes=20)),
     ]

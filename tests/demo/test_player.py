@@ -15,11 +15,11 @@ def written(stage: Stage) -> int:
 
 
 def test_a_second_start_plays_the_same_day_on(tmp_path: Path) -> None:
-    first = Player(Stage(tmp_path), Stage(tmp_path).set_up(NOW))
+    first = Player(Stage(tmp_path), Stage(tmp_path).set_up(NOW, UTC))
     first.write(1_000)
     with (tmp_path / "logs" / AUDIT).open("a", encoding="utf-8") as file:
         file.write('{"time": "half a li')
-    later = Stage(tmp_path).set_up(NOW + timedelta(hours=5))
+    later = Stage(tmp_path).set_up(NOW + timedelta(hours=5), UTC)
     second = Player(Stage(tmp_path), later)
     assert second.written == 1_000
     while second.write(500):
@@ -30,9 +30,9 @@ def test_a_second_start_plays_the_same_day_on(tmp_path: Path) -> None:
 
 async def test_playing_ends_with_the_day_or_when_told(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
-    player, told, stop = Player(stage, stage.set_up(NOW)), [], asyncio.Event()
+    player, told, stop = Player(stage, stage.set_up(NOW, UTC)), [], asyncio.Event()
     await player.play(timedelta(milliseconds=50), told.append, stop)
     assert sum(told) == player.total == written(stage)
     stop.set()
-    await Player(stage, stage.set_up(NOW)).play(timedelta(seconds=60), told.append, stop)
+    await Player(stage, stage.set_up(NOW, UTC)).play(timedelta(seconds=60), told.append, stop)
     assert sum(told) == player.total

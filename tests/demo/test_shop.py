@@ -10,13 +10,13 @@ from breachwatch.demo.shop import AUDIT, AUTH, ENTERED, EXPORT_FROM, EXPORTED, S
 
 ENDS_AT = datetime(2026, 3, 27, 18, 0, tzinfo=UTC)
 PEOPLE = customers(2_000)
-LINES = day(PEOPLE, ENDS_AT)
+LINES = day(PEOPLE, ENDS_AT, UTC)
 EVENTS = [json.loads(line.text) for line in LINES if line.file == AUDIT]
 DOCUMENTATION = [ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")]
 
 
 def test_the_same_day_can_be_played_twice() -> None:
-    assert day(PEOPLE, ENDS_AT) == LINES
+    assert day(PEOPLE, ENDS_AT, UTC) == LINES
 
 
 def test_a_day_is_thousands_of_ordinary_events_in_order_of_time() -> None:
