@@ -15,7 +15,7 @@ NOT_ACCESS = Dead("not an access log line")
 
 _QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _LINE = re.compile(
-    r"(.+?) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d):([0-5]\d|60) ([+-]\d{4})\] "
+    r"([^\[]+|.+?) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d):([0-5]\d|60) ([+-]\d{4})\] "
     rf"{_QUOTED} (\d{{3}}|-) (\d{{1,15}}|-)(?: {_QUOTED} {_QUOTED})?(?: (.*))?",
     re.ASCII | re.DOTALL,
 )

@@ -1,6 +1,6 @@
 """Records that are one JSON object each: `app-audit`, `generic-json`, and what people define on top of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from breachwatch.sources.event import (
     Parse,
     placed,
 )
-from breachwatch.sources.source import Path, pick
+from breachwatch.sources.source import Path, accessor
 from breachwatch.sources.times import ReadTime
 
 MAX_DEPTH = 64
@@ -26,6 +26,9 @@ MAX_DEPTH = 64
 TOO_DEEP = Dead("nested too deep")
 NOT_JSON = Dead("not JSON")
 NOT_OBJECT = Dead("not a JSON object")
+
+
+Look = Callable[[dict[str, Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,54 +54,60 @@ def json_parser(
         required: paths without which a record is dead.
         derived: what is worked out beside the fields as they came.
     """
-    needed = tuple((path, Dead(f"no {'.'.join(path)}")) for path in required)
-    no_time = NO_TIME if time_path == ("time",) else Dead(f"no time in {'.'.join(time_path)}")
+    return _JsonLines(time_path, readers, required, derived).parse
 
-    def read_object(raw: bytes, fields: Any, received_us: int) -> Outcome:
-        if type(fields) is not dict:
-            return NOT_OBJECT
-        if _too_deep(raw, fields):
-            return TOO_DEEP
-        stamp = pick(fields, time_path)
-        if stamp is None:
-            return no_time
-        for path, lacking in needed:
-            if pick(fields, path) in (None, ""):  # a tuple, since the value may be a list
-                return lacking
-        for each in derived:
-            _derive(fields, each)
-        for read in readers:
-            at_us = read(stamp, received_us)
-            if at_us is not None:
-                return placed(at_us, received_us, fields)
-        return BAD_TIME
 
-    def parse(raw: bytes, received_us: int) -> Outcome:
+class _JsonLines:
+    def __init__(
+        self, time_path: Path, readers: Sequence[ReadTime], required: Sequence[Path], derived: Sequence[Derived]
+    ) -> None:
+        self._stamp = accessor(time_path)
+        self._no_time = NO_TIME if time_path == ("time",) else Dead(f"no time in {'.'.join(time_path)}")
+        self._readers = tuple(readers)
+        self._needed = tuple((accessor(path), Dead(f"no {'.'.join(path)}")) for path in required)
+        self._derived = tuple((each.key, *_looks(each.paths), dict(each.values)) for each in derived)
+
+    def parse(self, raw: bytes, received_us: int) -> Outcome:
         if len(raw) > MAX_RECORD_BYTES:
             return TOO_LONG
         try:
-            return read_object(raw, orjson.loads(raw), received_us)
+            fields = orjson.loads(raw)
+            if type(fields) is not dict:
+                return NOT_OBJECT
+            if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _too_deep(fields):
+                return TOO_DEEP
+            return self._event(fields, received_us)
         except orjson.JSONDecodeError:
             return _unreadable(raw)
         except Exception as error:
             return Dead(f"not read: {type(error).__name__}")
 
-    return parse
+    def _event(self, fields: dict[str, Any], received_us: int) -> Outcome:
+        stamp = self._stamp(fields)
+        if stamp is None:
+            return self._no_time
+        for look, lacking in self._needed:
+            if look(fields) in (None, ""):  # a tuple, since the value may be a list
+                return lacking
+        for key, look, others, values in self._derived:
+            value = look(fields)
+            if value is None:
+                value = next((found for other in others if (found := other(fields)) is not None), None)
+            if value is not None:
+                fields[key] = values.get(value.lower(), value) if values and type(value) is str else value
+        for read in self._readers:
+            at_us = read(stamp, received_us)
+            if at_us is not None:
+                return placed(at_us, received_us, fields)
+        return BAD_TIME
 
 
-def _derive(fields: dict[str, Any], wanted: Derived) -> None:
-    for path in wanted.paths:
-        value = pick(fields, path)
-        if value is not None:
-            if wanted.values and isinstance(value, str):
-                value = wanted.values.get(value.lower(), value)
-            fields[wanted.key] = value
-            return
+def _looks(paths: Sequence[Path]) -> tuple[Look, tuple[Look, ...]]:
+    first, *others = (accessor(path) for path in paths)
+    return first, tuple(others)
 
 
-def _too_deep(raw: bytes, fields: dict[str, Any]) -> bool:
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
-        return False
+def _too_deep(fields: dict[str, Any]) -> bool:
     level: list[Any] = [fields]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _members(outer)]

@@ -1,6 +1,6 @@
 """A source as the detection plane knows it: how to read its records, and what its fields mean in OCSF."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -84,6 +84,25 @@ def pick(fields: Mapping[str, Any], path: Sequence[str]) -> Any:
         else:
             return None
     return value
+
+
+def accessor(path: Path) -> Callable[[dict[str, Any]], Any]:
+    """`pick` for one path, made ready for being called on every event."""
+    if len(path) == 1:
+        (only,) = path
+        return lambda fields: fields.get(only)
+    if len(path) > 2:
+        return lambda fields: pick(fields, path)
+    first, second = path
+    literal = f"{first}.{second}"
+
+    def look(fields: dict[str, Any]) -> Any:
+        inner = fields.get(first)
+        if type(inner) is dict and literal not in fields:
+            return inner.get(second)
+        return pick(fields, path)
+
+    return look
 
 
 def _put(ocsf: dict[str, Any], dotted: str, value: Any) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
 
-from breachwatch.sources.event import Dead, Ignored, Outcome, Parse, placed
-from breachwatch.sources.syslog import Line, reader
+from breachwatch.sources.event import MAX_RECORD_BYTES, Dead, Ignored, Outcome, Parse, placed
+from breachwatch.sources.syslog import Line, has_shape, reader
 
 PROGRAMS = frozenset({"sshd", "sshd-session", "sshd-auth"})
-MAX_MESSAGE_CHARACTERS = 8192
+MAX_MESSAGE_CHARACTERS = 2048
 NOT_SSHD = Ignored("not sshd")
 
 Fields = dict[str, Any]
@@ -44,7 +44,9 @@ _PAM_ERROR = re.compile(rf"PAM: (.*) for {_WHO} from (\S+?)(?: via \S+)?")
 _SESSION = re.compile(r"pam_\w+\(sshd?:session\): session (opened|closed) for user (.*?)(?:\(uid=\d+\))?(?: by .*)?")
 _EXCEEDED = re.compile(rf"maximum authentication attempts exceeded for {_WHO} from (\S+) port (\d{{1,5}})(?: ssh\d)?")
 _FROM_END = re.compile(r".* from (\S+?)(?: port (\d{1,5}))?")
-_CONNECTION = re.compile(r"Connection from (?:user .* )?(\S+) port (\d{1,5})(?: on \S+ port \d+.*|: (.*)|)")
+_CONNECTION = re.compile(r"Connection from (?:user .* )?(\S+)(?: port (\d{1,5})(?: on \S+ port \d+.*|: (.*)|)|)")
+_PATCHED = re.compile(r"SSH: Server;Ltype: \w+;Remote: (\S+)-(\d{1,5});(.*)")
+_NO_COMMON = re.compile(r"(?:no matching \w+ found|Unable to negotiate a key exchange method).*")
 _WITH = re.compile(r"Unable to negotiate with (\S+?)(?: port (\d{1,5}))?: (.*)")
 _TIMEOUT = re.compile(
     r"Timeout before authentication for (?:connection from )?(\S+?)(?: port (\d{1,5})| to \S+, pid = \d+)?"
@@ -65,6 +67,8 @@ def parser(zone: tzinfo) -> Parse:
 
     def parse(raw: bytes, received_us: int) -> Outcome:
         try:
+            if b"sshd" not in raw and has_shape(raw) and len(raw) <= MAX_RECORD_BYTES:
+                return NOT_SSHD
             line = read(raw, received_us)
             if not isinstance(line, Line):
                 return line
@@ -78,25 +82,39 @@ def parser(zone: tzinfo) -> Parse:
 
 
 def _fields(line: Line) -> Fields:
-    message = line.message.strip(" ") if len(line.message) <= MAX_MESSAGE_CHARACTERS else ""
-    fields: Fields = {"program": line.program, "message": message or line.message}
-    if line.host is not None:
-        fields["host"] = line.host
-    if line.pid is not None:
-        fields["pid"] = line.pid
+    _, host, program, pid, message = line
+    fields: Fields = {"program": program, "message": message}
+    if host is not None:
+        fields["host"] = host
+    if pid is not None:
+        fields["pid"] = pid
+    if len(message) > MAX_MESSAGE_CHARACTERS:  # longer than sshd ever writes
+        fields["action"] = "other"
+        return fields
+    if message.endswith(" [preauth]"):
+        fields["preauth"], message = True, message[:-10]
+    understand = _BY_WORD.get(message.partition(" ")[0])
+    if understand is None:
+        message = _unwrapped(message, fields)
+        word = message.partition(" ")[0]
+        understand = _BY_WORD.get(word) or (_pam if word.startswith("pam_") else None)
+    if understand is None or not understand(message.rstrip(" "), fields):
+        fields["action"] = "other"
+    return fields
+
+
+def _unwrapped(message: str, fields: Fields) -> str:
+    """A message without what may stand around it: blanks, a Solaris tag, a count of repeats, a level."""
+    message = message.strip(" ")
     if message.startswith("[ID "):
         message = _SOLARIS.sub("", message, count=1)
     if message.startswith("message repeated ") and (found := _REPEATED.fullmatch(message)):
         fields["repeated"], message = int(found[1]), found[2].rstrip(" ")
+        if message.endswith(" [preauth]"):
+            fields["preauth"], message = True, message[:-10]
     for level in _LEVELS:
         message = message.removeprefix(level)
-    if message.endswith(" [preauth]"):
-        fields["preauth"], message = True, message[:-10]
-    word = message.partition(" ")[0]
-    understand = _BY_WORD.get(word) or (_pam if word.startswith("pam_") else None)
-    if understand is None or not understand(message, fields):
-        fields["action"] = "other"
-    return fields
+    return message
 
 
 def _from(fields: Fields, address: str | None, port: str | None = None) -> None:
@@ -116,6 +134,10 @@ def _named(fields: Fields, invalid: str | None, user: str | None) -> None:
         fields["invalid_user"] = bool(invalid)
 
 
+_SUCCESS: Fields = {"action": "accepted", "activity_id": 1, "status": "Success", "status_id": 1}
+_FAILURE: Fields = {"action": "failed", "activity_id": 1, "status": "Failure", "status_id": 2}
+
+
 def _tried(message: str, fields: Fields) -> bool:
     found = (
         _TRIED.fullmatch(message)
@@ -125,17 +147,17 @@ def _tried(message: str, fields: Fields) -> bool:
     )
     if found is None:
         return False
-    verb, method, invalid, user, address, *port = found.groups()
+    verb, method, invalid, user, address, port = (*found.groups(), None)[:6]
     fields["auth_method"] = method
     _named(fields, invalid, user)
-    _from(fields, address, port[0] if port else None)
+    _from(fields, address, port)
     if verb == "Accepted":
-        fields.update(action="accepted", activity_id=1, status="Success", status_id=1)
+        fields |= _SUCCESS
     elif verb == "Failed" and method != "none":
-        detail = "unknown user" if fields.get("invalid_user") else f"{method} rejected"
-        fields.update(action="failed", activity_id=1, status="Failure", status_id=2, detail=detail)
+        fields |= _FAILURE
+        fields["detail"] = "unknown user" if fields.get("invalid_user") else f"{method} rejected"
     else:
-        fields["action"] = {"Failed": "probed", "Postponed": "postponed", "Partial": "partial"}[verb]
+        fields["action"] = "probed" if verb == "Failed" else str(verb).lower()
     return True
 
 
@@ -258,6 +280,19 @@ def _client(pattern: re.Pattern[str], action: str) -> Callable[[str, Fields], bo
     return understand
 
 
+def _read_error(message: str, fields: Fields) -> bool:
+    if found := _READ_ERROR.fullmatch(message):
+        _from(fields, found[1], found[2])
+    return _done(fields, "reset", found[3] if found else message)
+
+
+def _unable(message: str, fields: Fields) -> bool:
+    if found := _WITH.fullmatch(message):
+        _from(fields, found[1], found[2])
+        return _done(fields, "negotiation_failed", found[3])
+    return _NO_COMMON.fullmatch(message) is not None and _done(fields, "negotiation_failed", message)
+
+
 def _exchange(message: str, fields: Fields) -> bool:
     opening, _, rest = message.partition(": ")
     if found := _CONNECTION.fullmatch(rest):
@@ -278,12 +313,14 @@ _BY_WORD: dict[str, Callable[[str, Fields], bool]] = {
     "User": _user,
     "Starting": _starting,
     "maximum": _exceeded,
-    "Unable": _client(_WITH, "negotiation_failed"),
+    "Unable": _unable,
+    "no": _unable,
+    "SSH:": _client(_PATCHED, "connected"),
     "Timeout": _client(_TIMEOUT, "timeout"),
     "Address": _client(_MAPS, "reverse_mapping"),
     "reverse": _client(_REVERSE, "reverse_mapping"),
     "ROOT": _client(_ROOT, "root_refused"),
     "refused": _client(_REFUSED, "refused"),
-    "Read": _client(_READ_ERROR, "reset"),
+    "Read": _read_error,
     "drop": _client(_DROPPED, "dropped"),
 }

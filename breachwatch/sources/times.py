@@ -49,7 +49,7 @@ def read_instant(text: str, zone: tzinfo, received_us: int) -> int | None:
     return _read_slowly(text, zone, received_us)
 
 
-def _read_slowly(text: str, zone: tzinfo, received_us: int) -> int | None:
+def _read_slowly(text: str, zone: tzinfo | None, received_us: int) -> int | None:
     found = _INSTANT.fullmatch(text)
     if not found or found[3] > "60":
         return None
@@ -59,6 +59,8 @@ def _read_slowly(text: str, zone: tzinfo, received_us: int) -> int | None:
         if offset:
             offset = offset.upper()
             return microseconds(datetime.fromisoformat(f"{date}T{minute}:00{offset}")) + within
+        if zone is None:
+            return None
         return local_us(datetime.fromisoformat(f"{date}T{minute}:00"), zone, received_us) + within
     except (ValueError, OverflowError):
         return None
@@ -208,9 +210,16 @@ def _check_pattern(form: str) -> None:
 
 def _rfc3339_value(value: object, received_us: int) -> int | None:
     # It must tell its offset: a time that depends on who reads it is none.
-    if not isinstance(value, str) or not (value[-1:] in "Zz" or "+" in value[19:] or "-" in value[19:]):
+    if not isinstance(value, str):
         return None
-    return read_instant(value, UTC, received_us)
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return _read_slowly(value, None, received_us)
+    if instant.tzinfo is None or value[10] not in "T t":
+        return None
+    since = instant - _ZERO
+    return (since.days * 86_400 + since.seconds) * SECOND_US + since.microseconds
 
 
 def _instant_value(zone: tzinfo, value: object, received_us: int) -> int | None:
