@@ -1,0 +1,88 @@
+"""Settings: every mistake at once, each with its file, line and key; paths beside the file; secrets never values."""
+
+from pathlib import Path
+
+import pytest
+
+from breachwatch.kernel.errors import ContentError
+from breachwatch.settings import CsvDirectorySection, FileInput, read_settings
+
+GOOD = """
+state_dir = "state"
+
+[organisation]
+name = "Example Shop"
+dpo_name = "Camille Example"
+dpo_email = "dpo@shop.example"
+
+[mail]
+sender = "privacy@shop.example"
+
+[[inputs]]
+type = "file"
+path = "logs/auth.log"
+source = "linux-sshd"
+
+[directory]
+type = "csv"
+path = "people.csv"
+identifiers = { customer_id = "customer_id" }
+"""
+
+
+def read(folder: Path, text: str) -> list[str]:
+    path = folder / "breachwatch.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ContentError) as found:
+        read_settings(path)
+    return [str(problem).removeprefix(f"{folder}/") for problem in found.value.problems]
+
+
+def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
+    (tmp_path / "breachwatch.toml").write_text(GOOD, encoding="utf-8")
+    settings = read_settings(tmp_path / "breachwatch.toml")
+    assert settings.state_dir == tmp_path / "state"
+    assert isinstance(settings.inputs[0], FileInput)
+    assert settings.inputs[0].path == str(tmp_path / "logs/auth.log")
+    assert isinstance(settings.directory, CsvDirectorySection)
+    assert settings.directory.path == tmp_path / "people.csv"
+    assert settings.organisation.timezone == "Europe/Paris"
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BREACHWATCH_DESK__PORT", "8443")
+    (tmp_path / "breachwatch.toml").write_text(GOOD, encoding="utf-8")
+    assert read_settings(tmp_path / "breachwatch.toml").desk.port == 8443
+
+
+def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    wrong = GOOD.replace('dpo_name = "Camille Example"', 'dpo_nam = "Camille Example"').replace(
+        'source = "linux-sshd"', 'source = "linux-sshd"\nfollow = true'
+    )
+    problems = read(tmp_path, wrong)
+    assert any(line.startswith("breachwatch.toml:6:") and "dpo_nam" in line for line in problems)
+    assert any("organisation.dpo_name" in line and "required" in line for line in problems)
+    assert any(line.startswith("breachwatch.toml:16:") and "follow" in line for line in problems)
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        ('[desk]\nhost = "0.0.0.0"\n', "certificate_file and key_file"),
+        ("[desk]\nport = 70000\n", "less than or equal to 65535"),
+        ("[ledger]\nurl = 3\n", "valid string"),
+    ],
+)
+def test_what_would_be_unsafe_or_senseless_is_refused(tmp_path: Path, added: str, told: str) -> None:
+    assert any(told in line for line in read(tmp_path, GOOD + added))
+
+
+def test_a_zone_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    text = GOOD.replace('name = "Example Shop"', 'name = "Example Shop"\ntimezone = "Europe/Pariss"')
+    assert any("Europe/Pariss" in line and line.startswith("breachwatch.toml:6:") for line in read(tmp_path, text))
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_one_plain_problem(tmp_path: Path) -> None:
+    assert len(read(tmp_path, "[organisation\n")) == 1
+    with pytest.raises(ContentError, match="cannot be read"):
+        read_settings(tmp_path / "nothing.toml")
