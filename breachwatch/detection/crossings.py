@@ -1,0 +1,156 @@
+"""When a window of events satisfies a correlation: the counting itself, over events sorted by time.
+
+A window is any span of length `timespan`, both ends included. Every window that matters ends at an event, so each
+question is asked once per event, looking back. Adding events can only satisfy more windows, never fewer; that is why
+arrival order does not matter.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from breachwatch.detection.rules import Correlation
+
+
+class Counted(Protocol):
+    """What the counting sees of an event: which input it came by, and the values counted."""
+
+    @property
+    def armed(self) -> bool:
+        """Whether it counts, or only belongs to the story of an inner correlation."""
+
+    @property
+    def input(self) -> int:
+        """Index of its rule or correlation among the inputs."""
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """Values counted by `value_count`."""
+
+
+class _Tally(Protocol):
+    def add(self, event: Counted, at_us: int) -> None: ...
+
+    def remove(self, event: Counted) -> None: ...
+
+    def holds(self, since_us: int) -> bool: ...
+
+
+class _Events:
+    """`event_count`: at least `threshold` events."""
+
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+        self._count = 0
+
+    def add(self, event: Counted, at_us: int) -> None:
+        self._count += 1
+
+    def remove(self, event: Counted) -> None:
+        self._count -= 1
+
+    def holds(self, since_us: int) -> bool:
+        return self._count >= self._threshold
+
+
+class _Values:
+    """`value_count`: at least `threshold` distinct values, exactly."""
+
+    def __init__(self, threshold: int) -> None:
+        self._threshold = threshold
+        self._counts: dict[str, int] = {}
+
+    def add(self, event: Counted, at_us: int) -> None:
+        for value in event.counted:
+            self._counts[value] = self._counts.get(value, 0) + 1
+
+    def remove(self, event: Counted) -> None:
+        for value in event.counted:
+            left = self._counts[value] - 1
+            if left:
+                self._counts[value] = left
+            else:
+                del self._counts[value]
+
+    def holds(self, since_us: int) -> bool:
+        return len(self._counts) >= self._threshold
+
+
+class _Together:
+    """`temporal`: one of the ways is complete."""
+
+    def __init__(self, ways: tuple[frozenset[int], ...], inputs: int) -> None:
+        self._ways = ways
+        self._counts = [0] * inputs
+
+    def add(self, event: Counted, at_us: int) -> None:
+        self._counts[event.input] += 1
+
+    def remove(self, event: Counted) -> None:
+        self._counts[event.input] -= 1
+
+    def holds(self, since_us: int) -> bool:
+        return any(all(self._counts[each] for each in way) for way in self._ways)
+
+
+class _InOrder:
+    """`temporal_ordered`: every input, in their order; events of the same instant are in any order.
+
+    For each input the latest start of a chain that has come so far; the events arrive sorted by time, then input.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        self._starts: list[int | None] = [None] * inputs
+
+    def add(self, event: Counted, at_us: int) -> None:
+        start = at_us if event.input == 0 else self._starts[event.input - 1]
+        if start is not None:
+            self._starts[event.input] = start
+
+    def remove(self, event: Counted) -> None:
+        """Nothing: a chain is forgotten by its start."""
+
+    def holds(self, since_us: int) -> bool:
+        start = self._starts[-1]
+        return start is not None and start >= since_us
+
+
+def _tally(correlation: Correlation) -> _Tally:
+    match correlation.kind:
+        case "event_count":
+            return _Events(correlation.threshold)
+        case "value_count":
+            return _Values(correlation.threshold)
+        case "temporal":
+            return _Together(correlation.ways, len(correlation.inputs))
+        case "temporal_ordered":
+            return _InOrder(len(correlation.inputs))
+
+
+def crossings(
+    correlation: Correlation, events: Sequence[Counted], times: Sequence[int], begin: int, first: int, end: int
+) -> Iterator[int]:
+    """Indices in `first .. end - 1` of events at which a satisfied window ends.
+
+    Args:
+        correlation: what to satisfy.
+        events: sorted by (time, input); `times` are theirs, in microseconds.
+        times: as said.
+        begin: index of the first event that can lie in a window ending at `first`.
+        first: index of the first event to ask about.
+        end: index after the last one.
+    """
+    tally = _tally(correlation)
+    span = correlation.timespan_us
+    oldest = begin
+    for index in range(begin, end):
+        event, at = events[index], times[index]
+        if not event.armed:
+            continue
+        tally.add(event, at)
+        since = at - span
+        while times[oldest] < since:
+            if events[oldest].armed:
+                tally.remove(events[oldest])
+            oldest += 1
+        if index >= first and tally.holds(since):
+            yield index

@@ -1,0 +1,95 @@
+"""Sigma as this program holds it once it is read: rules, correlations, and where they were written.
+
+`read_sigma.py` makes these from files; `detector.py` compiles `Rule`s, `correlator.py` runs `Correlation`s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from breachwatch.detection.conditions import Condition
+
+CorrelationKind = Literal["event_count", "value_count", "temporal", "temporal_ordered"]
+
+SEPARATOR = "\x1f"
+"""Stands between the values of a list-valued field in `Match.values`; never part of a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One Sigma rule of a playbook.
+
+    `id`: the Sigma id, else its name, else its title; so do alerts and matches call it. `sources`: names of the
+    loaded sources that its logsource fits. `wanted`: the fields that correlations group by or count, as written.
+    """
+
+    playbook: str
+    id: str
+    title: str
+    name: str
+    level: str
+    condition: Condition
+    logsource: Mapping[str, str]
+    sources: tuple[str, ...]
+    wanted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One rule or correlation that a correlation listens to.
+
+    `group` and `counted`: the names under which its matches carry the group and the counted values (aliases resolved).
+    `reach_us`: how far before a window's start its events still belong to the window's story: 0 for a rule, the
+    timespan of an inner correlation (plus its own reach), whose first events stand before the moment it was crossed.
+    """
+
+    rule: str
+    group: tuple[str, ...]
+    counted: tuple[str, ...] = ()
+    reach_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A Sigma correlation, or a rule that alerts by itself (an `event_count` of 1 with no timespan).
+
+    `group`: names of the group's values in alerts, in OCSF. `threshold`: at least so many events or distinct values.
+    `ways`: for `temporal`, sets of inputs (by index) of which one must be complete; for `temporal_ordered` the inputs'
+    own order counts. `sources`: names of all sources whose events can get here; `lateness_us`: the most lenient allowed
+    lateness among them. `shape`: changes when stored
+    windows of an earlier edition of the rule make no sense any more.
+    """
+
+    playbook: str
+    id: str
+    title: str
+    name: str
+    level: str
+    kind: CorrelationKind
+    inputs: tuple[Input, ...]
+    group: tuple[str, ...]
+    threshold: int
+    timespan_us: int
+    ways: tuple[frozenset[int], ...]
+    suppress_us: int
+    lateness_us: int
+    sources: tuple[str, ...]
+    max_samples: int
+    alerts: bool
+    raises_incident: bool
+    shape: str
+
+    @property
+    def reach_us(self) -> int:
+        """The furthest reach of any input."""
+        return max(each.reach_us for each in self.inputs)
+
+    @property
+    def late_after_us(self) -> int:
+        """An event this much older than its group's newest can no longer be counted rightly."""
+        return self.lateness_us + self.timespan_us + self.reach_us
+
+    @property
+    def horizon_us(self) -> int:
+        """Events older than this before the newest cannot lie in a window that a new event may still complete."""
+        return self.late_after_us + self.timespan_us + self.reach_us

@@ -1,0 +1,147 @@
+"""Windows as bytes and back: a small head for each, and pages of events and of references, stored only when changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from breachwatch.detection.entries import Entry
+from breachwatch.detection.episodes import Episode, Sample
+from breachwatch.detection.rules import Correlation
+from breachwatch.detection.window import Window, key_of
+from breachwatch.kernel.ids import SubjectRef
+
+VERSION = 1
+EVENTS, SUBJECTS = "/events/", "/subjects/"
+
+
+def changes_of(window: Window) -> dict[str, bytes | None]:
+    """What must be stored (or, None, deleted) since the last call, by full key; remembers it as stored."""
+    changed: dict[str, bytes | None] = {window.key: _head(window)}
+    for number in window.event_pages.changed:
+        page = window.event_pages.pages.get(number)
+        body = [_entry(each) for each in page.values()] if page else None
+        changed[f"{window.key}{EVENTS}{number}"] = _bytes(body) if body else None
+    for number in window.subject_pages.changed:
+        refs = window.subject_pages.pages.get(number)
+        changed[f"{window.key}{SUBJECTS}{number}"] = _bytes(list(refs)) if refs else None
+    window.event_pages.changed.clear()
+    window.subject_pages.changed.clear()
+    for key in [key for key, body in changed.items() if body is None and key not in window.stored]:
+        del changed[key]
+    window.stored.update(key for key, body in changed.items() if body is not None)
+    window.stored.difference_update(key for key, body in changed.items() if body is None)
+    return changed
+
+
+def head_of(blob: bytes) -> Mapping[str, Any] | None:
+    """A stored head as plain data; None if an incompatible version wrote it."""
+    try:
+        head = orjson.loads(blob)
+    except orjson.JSONDecodeError:
+        return None
+    return head if isinstance(head, dict) and head.get("v") == VERSION else None
+
+
+def window_of(correlation: Correlation, key: str, head: Mapping[str, Any], pages: Mapping[str, bytes]) -> Window:
+    """The window that was stored under a key. `pages`: every page of it by full key."""
+    window = Window(correlation, key, tuple(head["group"]))
+    window.newest, window.touched = head["newest"], head["touched"]
+    window.stored = {key, *pages}
+    oldest = window.newest - correlation.horizon_us
+    entries: list[Entry] = []
+    for name, blob in pages.items():
+        number = int(name.rsplit("/", 1)[1])
+        if name.startswith(key + EVENTS):
+            members = [_restored(correlation, row, number) for row in orjson.loads(blob)]
+            kept = [each for each in members if each.at >= oldest]
+            if kept:
+                window.event_pages.pages[number] = {each.key: each for each in kept}
+                entries.extend(kept)
+            else:
+                window.event_pages.changed.add(number)
+            window.event_pages.next = max(window.event_pages.next, number + 1)
+        else:
+            window.subject_pages.pages[number] = dict.fromkeys(orjson.loads(blob))
+            window.subject_pages.next = max(window.subject_pages.next, number + 1)
+    window.adopt(entries)
+    window.episodes = [_episode(row, window) for row in head["episodes"]]
+    return window
+
+
+def _bytes(body: Any) -> bytes:
+    return orjson.dumps(body)
+
+
+def _head(window: Window) -> bytes:
+    correlation = window.correlation
+    episodes = [
+        {
+            "first": each.first,
+            "end": each.end_us,
+            "id": each.id,
+            "told": each.told,
+            "count": each.count,
+            "records": each.records,
+            "sources": sorted(each.sources),
+            "samples": each.samples,
+            "pages": each.pages,
+            "superseded": each.superseded,
+        }
+        for each in window.episodes
+    ]
+    return _bytes(
+        {
+            "v": VERSION,
+            "playbook": correlation.playbook,
+            "rule": correlation.id,
+            "shape": correlation.shape,
+            "group": window.group,
+            "newest": window.newest,
+            "touched": window.touched,
+            "episodes": episodes,
+        }
+    )
+
+
+def _episode(row: Mapping[str, Any], window: Window) -> Episode:
+    subjects = {ref for page in row["pages"] for ref in window.subject_pages.pages.get(page, ())}
+    return Episode(
+        first=(row["first"][0], row["first"][1]),
+        end_us=row["end"],
+        id=row["id"],
+        told=row["told"],
+        count=row["count"],
+        records=row["records"],
+        sources=set(row["sources"]),
+        samples=[Sample(*sample) for sample in row["samples"]],
+        subjects=subjects,
+        pages=list(row["pages"]),
+        superseded=list(row["superseded"]),
+    )
+
+
+def _entry(entry: Entry) -> list[Any]:
+    flags = entry.armed | entry.marked << 1 | entry.completed << 2
+    short = [entry.at, entry.event, entry.input, flags, entry.counted, entry.sources]
+    return short if entry.marked else [*short, entry.subjects, entry.records, entry.sample]
+
+
+def _restored(correlation: Correlation, row: list[Any], page: int) -> Entry:
+    at, event, index, flags, counted, sources, *rest = row
+    subjects, records, sample = rest or ((), 0, None)
+    return Entry(
+        at=at,
+        event=event,
+        key=key_of(correlation, event, index),
+        input=index,
+        counted=tuple(counted),
+        subjects=tuple(SubjectRef(ref) for ref in subjects),
+        records=records,
+        sample=sample,
+        sources=tuple(sources),
+        armed=bool(flags & 1),
+        marked=bool(flags & 2),
+        completed=bool(flags & 4),
+        page=page,
+    )

@@ -1,0 +1,239 @@
+"""The window of one group of one correlation: its recent events, and the episodes that they make.
+
+What a window says does not depend on the order in which events came, as long as none comes later than the allowed
+lateness; and taking an event a second time changes nothing.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from breachwatch.detection.crossings import crossings
+from breachwatch.detection.entries import Entry, Pages
+from breachwatch.detection.episodes import Episode, apart, joined
+from breachwatch.detection.rules import Correlation
+from breachwatch.kernel.ids import AlertId, SubjectRef, derive
+from breachwatch.kernel.streams import Alert
+from breachwatch.kernel.time import from_microseconds
+
+MAX_EVENTS = 200_000
+"""Events remembered per group; beyond, the oldest are let go: what they were counted into stays."""
+EVENTS_PER_PAGE = 256
+SUBJECTS_PER_PAGE = 1024
+
+
+class Window:
+    """Events and episodes of one group. `key` is its name in the engine's store; `touched` the clock when last fed."""
+
+    def __init__(self, correlation: Correlation, key: str, group: tuple[str, ...]) -> None:
+        self.correlation = correlation
+        self.key = key
+        self.group = group
+        self.newest = -(1 << 62)
+        self.touched = 0
+        self.entries: list[Entry] = []
+        self.times: list[int] = []
+        self.seen: dict[str, Entry] = {}
+        self.episodes: list[Episode] = []
+        self.event_pages: Pages[Entry] = Pages(EVENTS_PER_PAGE)
+        self.subject_pages: Pages[None] = Pages(SUBJECTS_PER_PAGE)
+        self.stored: set[str] = set()
+        self._holding: deque[Entry] = deque()
+        self._grown: list[Episode] = []
+
+    def take(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:
+        """Take events in order of arrival.
+
+        Returns:
+            (events that now lie in a satisfied window for the first time, events at which a satisfied window ends for
+            the first time, events that came too late to be counted). The first still hold what `release` lets go.
+        """
+        fresh, late = self._admit(arrived)
+        if not fresh:
+            return [], [], late
+        marked, completed, spans = self._evaluate(min(each.at for each in fresh), max(each.at for each in fresh))
+        for entry in marked:
+            self._change(entry)
+        correlation = self.correlation
+        if correlation.alerts and spans:
+            most = correlation.max_samples
+            quota = -(-most // len(correlation.inputs))
+            self.episodes, self._grown = joined(self.episodes, spans, correlation.suppress_us, quota, most)
+            for episode in self._grown:
+                self._page_subjects(episode)
+        return marked, completed, late
+
+    def release(self, marked: Iterable[Entry]) -> None:
+        """Let go of what has been told of these events."""
+        for entry in marked:
+            entry.let_go()
+
+    def tell(self) -> list[Alert]:
+        """An alert for each episode that grew since the last telling."""
+        grown, self._grown = self._grown, []
+        return [self._alert(episode) for episode in grown]
+
+    def prune(self) -> int:
+        """Forget events and episodes that no timely event can touch any more; returns how many went for want of room."""
+        keep = self.newest - self.correlation.horizon_us
+        cut = bisect_left(self.times, keep)
+        crowded = max(0, len(self.entries) - cut - MAX_EVENTS)
+        for entry in self.entries[: cut + crowded]:
+            del self.seen[entry.key]
+            self.event_pages.take_out(entry.key, entry.page)
+        del self.entries[: cut + crowded], self.times[: cut + crowded]
+        live = [each for each in self.episodes if each.end_us + self.correlation.suppress_us >= keep]
+        if len(live) < len(self.episodes):
+            for episode in self.episodes:
+                if episode.end_us + self.correlation.suppress_us < keep:
+                    self._drop_subjects(episode)
+            self.episodes = live
+        self._bound_samples()
+        return crowded
+
+    def adopt(self, entries: list[Entry]) -> None:
+        """Be what was stored: these entries, in any order, already on their pages."""
+        self.entries = sorted(entries, key=Entry.order)
+        self.times = [each.at for each in self.entries]
+        self.seen = {each.key: each for each in self.entries}
+        self._holding = deque(each for each in self.entries if each.sample is not None)
+
+    def _admit(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+        bound = self.correlation.lateness_us + self.correlation.timespan_us
+        inputs = self.correlation.inputs
+        fresh: list[Entry] = []
+        late: list[Entry] = []
+        new: list[Entry] = []
+        for entry in arrived:
+            if entry.at > self.newest:
+                self.newest = entry.at
+            elif entry.at < self.newest - bound - inputs[entry.input].reach_us:
+                late.append(entry)
+                continue
+            known = self.seen.get(entry.key)
+            if known is None:
+                self.seen[entry.key] = entry
+                new.append(entry)
+                fresh.append(entry)
+            elif entry.armed and not known.armed:
+                known.armed = True
+                fresh.append(known)
+                self._change(known)
+        self._insert(new)
+        return fresh, late
+
+    def _insert(self, new: list[Entry]) -> None:
+        if not new:
+            return
+        new.sort(key=Entry.order)
+        in_order = not self.entries or self.entries[-1].order() <= new[0].order()
+        self.entries.extend(new)
+        if in_order:
+            self.times.extend(each.at for each in new)
+        else:
+            self.entries.sort(key=Entry.order)
+            self.times = [each.at for each in self.entries]
+        for entry in new:
+            entry.page = self.event_pages.put(entry.key, entry, self.event_pages.next - 1)
+            if entry.sample is not None:
+                self._holding.append(entry)
+
+    def _evaluate(self, low: int, high: int) -> tuple[list[Entry], list[Entry], list[Episode]]:
+        """Look at every window that events between two instants can have changed."""
+        correlation, entries, times = self.correlation, self.entries, self.times
+        span, reach = correlation.timespan_us, correlation.reach_us
+        first, end = bisect_left(times, low), bisect_right(times, high + span + reach)
+        begin, story, evaluated = bisect_left(times, low - span), bisect_left(times, low - span - reach), 0
+        marked: list[Entry] = []
+        completed: list[Entry] = []
+        spans: list[Episode] = []
+        for index in crossings(correlation, entries, times, begin, first, end):
+            at = times[index]
+            if not entries[index].completed:
+                entries[index].completed = True
+                completed.append(entries[index])
+                self._change(entries[index])
+            while not self._belongs(entries[story], at):
+                story += 1
+            stop = bisect_right(times, at, index)
+            new = [each for each in entries[max(story, evaluated) : stop] if self._belongs(each, at)]
+            new = [each for each in new if not each.marked]
+            evaluated = stop
+            marked.extend(new)
+            self._mark(spans, story, stop, new)
+        return marked, completed, spans
+
+    def _belongs(self, entry: Entry, end_us: int) -> bool:
+        """Whether an event is part of the story of a window ending at an instant."""
+        correlation = self.correlation
+        return entry.at >= end_us - correlation.timespan_us - correlation.inputs[entry.input].reach_us
+
+    def _mark(self, spans: list[Episode], story: int, stop: int, new: list[Entry]) -> None:
+        """Count events into the window from `story` to `stop`, which continues the last span or begins another."""
+        start, at = self.times[story], self.times[stop - 1]
+        if not spans or apart(spans[-1].end_us, start, self.correlation.suppress_us):
+            side_by_side = self.entries[story : bisect_right(self.times, start, story)]
+            first = min(each.event for each in side_by_side if self._belongs(each, at))
+            spans.append(Episode((start, first), at))
+        span = spans[-1]
+        span.end_us = at
+        for entry in new:
+            again = len(self.correlation.inputs) > 1 and self._counted_elsewhere(entry)
+            entry.marked = True
+            if self.correlation.alerts:
+                span.add(entry, again=again)
+
+    def _counted_elsewhere(self, entry: Entry) -> bool:
+        others = (self.seen.get(key_of(self.correlation, entry.event, i)) for i in range(len(self.correlation.inputs)))
+        return any(other is not None and other is not entry and other.marked for other in others)
+
+    def _alert(self, episode: Episode) -> Alert:
+        correlation = self.correlation
+        if not episode.id:
+            episode.id = derive("al", correlation.playbook, correlation.id, *self.group, episode.first[1])
+        fresh, episode.fresh, episode.told = episode.fresh, [], episode.count
+        return Alert(
+            id=AlertId(episode.id),
+            revision=episode.count,
+            playbook=correlation.playbook,
+            rule=correlation.id,
+            title=correlation.title,
+            level=correlation.level,
+            group=dict(zip(correlation.group, self.group, strict=True)),
+            first_event_at=from_microseconds(episode.first[0]),
+            last_event_at=from_microseconds(episode.end_us),
+            count=episode.count,
+            subjects=tuple(SubjectRef(ref) for ref in sorted(fresh)),
+            subject_count=len(episode.subjects),
+            records=episode.records,
+            sources=tuple(sorted(episode.sources)),
+            samples=tuple(each.body for each in episode.samples),
+            raises_incident=correlation.raises_incident,
+            supersedes=tuple(AlertId(each) for each in episode.superseded),
+        )
+
+    def _change(self, entry: Entry) -> None:
+        self.event_pages.changed.add(entry.page)
+
+    def _page_subjects(self, episode: Episode) -> None:
+        for ref in episode.unpaged:
+            page = self.subject_pages.put(ref, None, episode.pages[-1] if episode.pages else None)
+            if not episode.pages or episode.pages[-1] != page:
+                episode.pages.append(page)
+        episode.unpaged = []
+
+    def _drop_subjects(self, episode: Episode) -> None:
+        for page in episode.pages:
+            self.subject_pages.drop(page)
+
+    def _bound_samples(self) -> None:
+        """Keep the samples of only the newest events that no episode has taken yet."""
+        while self._holding and (
+            self._holding[0].sample is None or len(self._holding) > 2 * self.correlation.max_samples
+        ):
+            self._holding.popleft().sample = None
+
+
+def key_of(correlation: Correlation, event: str, index: int) -> str:
+    """The name under which a window takes an event once: apart by input only where inputs are told apart."""
+    return event if correlation.kind in {"event_count", "value_count"} else f"{event}#{index}"
