@@ -135,9 +135,15 @@ def _raised_by_hand(command: commands.RaiseByHand) -> facts.IncidentRaised:
 
 
 def _taken(incident: Incident, alert: Alert) -> bool:
-    """Whether this revision, or a later one, or the alert's successor, is part of the incident already."""
+    """Whether nothing is new in this revision: it, or a later one, or a successor of the alert, joined before.
+
+    A superseded alert that comes late is still heard if it names forerunners of its own, so that the same alerts
+    remain in whatever order they come.
+    """
+    if alert.id in incident.superseded:
+        return incident.superseded.issuperset(alert.supersedes)
     known = incident.alerts.get(alert.id)
-    return alert.id in incident.superseded or (known is not None and known.revision >= alert.revision)
+    return known is not None and known.revision >= alert.revision
 
 
 def _joined(alert: Alert) -> facts.AlertJoined:
