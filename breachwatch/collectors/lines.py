@@ -1,0 +1,139 @@
+"""Bytes into records, records into chunks. Pure: knows no file and no socket."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from breachwatch.kernel.streams import Chunk
+
+MAX_RECORD_BYTES = 1 << 20
+"""A longer record is cut here; its true size travels beside it."""
+MAX_CHUNK_RECORDS = 500
+MAX_CHUNK_BYTES = 256 << 10
+
+
+class Record(NamedTuple):
+    """One record without its line ending; `size` is its true size in bytes, larger than `body` when it was cut."""
+
+    body: bytes
+    size: int
+
+
+class CappedBuffer:
+    """Gathers the parts of one record; keeps a byte more than `max_bytes` and counts the rest."""
+
+    def __init__(self, max_bytes: int = MAX_RECORD_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._held = bytearray()
+        self.size = 0
+
+    def add(self, part: bytes) -> None:
+        """Take the next part."""
+        self.size += len(part)
+        room = self._max_bytes + 1 - len(self._held)
+        if room > 0:
+            self._held += part[:room]
+
+    def take(self) -> Record:
+        """The record that the parts make; the buffer is empty after."""
+        held, size = bytes(self._held), self.size
+        self._held.clear()
+        self.size = 0
+        return Record(held[: self._max_bytes], size) if size > len(held) else cut(held, self._max_bytes)
+
+
+class LineSplitter:
+    """Cuts a stream of bytes at line feeds. A carriage return before the line feed belongs to the line ending.
+
+    Args:
+        max_bytes: how much of an over-long line is kept; memory is bounded by it.
+    """
+
+    def __init__(self, max_bytes: int = MAX_RECORD_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._open = CappedBuffer(max_bytes)
+
+    def feed(self, data: bytes) -> list[Record]:
+        """Take the next bytes; returns the records they complete."""
+        first, *rest = data.split(b"\n")
+        self._open.add(first)
+        if not rest:
+            return []
+        records = [self._open.take()]
+        records += [cut(line, self._max_bytes) for line in rest[:-1]]
+        self._open.add(rest[-1])
+        return records
+
+    def flush(self) -> list[Record]:
+        """The stream has ended: what is left is a record too, unless nothing is."""
+        return [self._open.take()] if self._open.size else []
+
+
+def cut(line: bytes, max_bytes: int = MAX_RECORD_BYTES) -> Record:
+    """A whole line, without its line feed, as a record."""
+    if line.endswith(b"\r"):
+        line = line[:-1]
+    return Record(line[:max_bytes], len(line))
+
+
+class ChunkBuilder:
+    """Gathers records of one origin and gives them out as chunks of bounded size.
+
+    Args:
+        source: name of the source they are of.
+        origin: where they come from, without personal data.
+        first_ordinal: 0-based place of the next record in that origin.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        origin: str,
+        first_ordinal: int = 0,
+        *,
+        max_records: int = MAX_CHUNK_RECORDS,
+        max_bytes: int = MAX_CHUNK_BYTES,
+    ) -> None:
+        self._source = source
+        self._origin = origin
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._records: list[bytes] = []
+        self._oversized: list[tuple[int, int]] = []
+        self._bytes = 0
+        self.next_ordinal = first_ordinal
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to take a chunk."""
+        return len(self._records) >= self._max_records or self._bytes >= self._max_bytes
+
+    def add(self, record: Record) -> None:
+        """Take one record."""
+        if record.size > len(record.body):
+            self._oversized.append((len(self._records), record.size))
+        self._records.append(record.body)
+        self._bytes += len(record.body) + 1
+
+    def take(self, received_at: datetime) -> Chunk | None:
+        """Everything gathered as one chunk; None when there is nothing."""
+        if not self._records:
+            return None
+        chunk = Chunk(
+            self._source, self._origin, self.next_ordinal, received_at, tuple(self._records), tuple(self._oversized)
+        )
+        self.next_ordinal += len(self._records)
+        self._records, self._oversized, self._bytes = [], [], 0
+        return chunk
+
+    def chunks(self, records: list[Record], received_at: datetime) -> Iterator[Chunk]:
+        """Take records and give out each chunk they fill."""
+        for record in records:
+            self.add(record)
+            if self.full:
+                chunk = self.take(received_at)
+                if chunk is not None:
+                    yield chunk

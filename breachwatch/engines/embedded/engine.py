@@ -1,0 +1,258 @@
+"""The embedded engine: spool in, match, correlate, one commit, alerts out to the case plane."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from breachwatch.engines.embedded.spool import Spool
+from breachwatch.engines.embedded.tables import Waiting
+from breachwatch.engines.merging import merge_revisions
+from breachwatch.engines.stages import Correlator, Detector, Outcome, process, unreadable
+from breachwatch.kernel.errors import BreachwatchError, UnavailableError
+from breachwatch.kernel.ports import Waypoint, passing
+from breachwatch.kernel.streams import Alert, DeadLetter, Tally
+
+log = logging.getLogger(__name__)
+TakeAlert = Callable[[Alert], object]
+_BATCH_RECORDS = 5_000
+_PRUNE_EVERY = timedelta(hours=1)
+_PAUSES = (0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What some chunks caused, ready for one commit."""
+
+    offset: int
+    changes: tuple[tuple[str, bytes | None], ...]
+    alerts: tuple[Alert, ...]
+    dead: tuple[DeadLetter, ...]
+    tallies: Mapping[str, Tally]
+
+
+class EmbeddedEngine:
+    """Hosts the pure stages over one spool.
+
+    Args:
+        spool: where chunks wait and effects are stored.
+        detector: the stateless stage.
+        correlator: the stateful stage, fresh; it is restored from the spool here.
+        take_alert: gives an alert to the case plane; safe to repeat, raises `UnavailableError` when it cannot now.
+        waypoint: told of `engine:after-read`, `after-match`, `before-commit`, `after-commit`, `before-deliver`,
+            `after-deliver`.
+        now: the clock by which `run` prunes; without it nothing is pruned by age.
+
+    Raises:
+        UnavailableError, TamperedError: the stored state cannot be read.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        detector: Detector,
+        correlator: Correlator,
+        take_alert: TakeAlert,
+        *,
+        waypoint: Waypoint = passing,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._spool = spool
+        self._detector = detector
+        self._correlator = correlator
+        self._take_alert = take_alert
+        self._waypoint = waypoint
+        self._now = now
+        self._uncommitted: _Work | None = None
+        self._broken_rules: dict[str, str] = {}
+        self._faults = 0
+        self._trouble: dict[str, str] = {}
+        self._pruned_at: datetime | None = None
+        correlator.restore(spool.state())
+
+    # ------------------------------------------------------------------ one step
+
+    def step(self) -> bool:
+        """Take one chunk all the way, then offer every open alert once.
+
+        Returns:
+            Whether anything was done; False means that nothing waits, or that only refused alerts do.
+
+        Raises:
+            UnavailableError: the spool cannot be read or written now; nothing is lost, step again.
+        """
+        advanced = self.advance(1)
+        delivered, _ = self.deliver()
+        return advanced or delivered > 0
+
+    def advance(self, records: int = _BATCH_RECORDS) -> bool:
+        """Take waiting chunks through match and correlation, and store what they caused in one commit.
+
+        Args:
+            records: how many records to take at most, in whole chunks and at least one.
+
+        Returns:
+            Whether any chunk waited.
+
+        Raises:
+            UnavailableError: the spool is locked or full. What was found is kept and committed by the next call.
+        """
+        if self._uncommitted is None:
+            waiting = self._spool.waiting(records)
+            if not waiting:
+                return False
+            self._waypoint("engine:after-read")
+            self._uncommitted = self._work(waiting)
+            self._waypoint("engine:after-match")
+        work = self._uncommitted
+        self._waypoint("engine:before-commit")
+        self._spool.commit(work.offset, work.changes, work.alerts, work.dead, work.tallies)
+        self._uncommitted = None
+        self._waypoint("engine:after-commit")
+        return True
+
+    def _work(self, waiting: list[Waiting]) -> _Work:
+        alerts: list[Alert] = []
+        dead: list[DeadLetter] = []
+        tallies: dict[str, Tally] = {}
+        for one in waiting:
+            outcome = self._process(one)
+            alerts += outcome.alerts
+            dead += outcome.dead
+            tallies[one.source] = tallies.get(one.source, Tally()) + outcome.tally
+        changes = tuple(self._correlator.drain_changes())
+        return _Work(waiting[-1].offset, changes, tuple(alerts), tuple(dead), tallies)
+
+    def _process(self, one: Waiting) -> Outcome:
+        if one.chunk is None:
+            outcome = unreadable(one.source, one.origin, one.first_ordinal, one.records, "spool value altered")
+        else:
+            outcome = process(one.chunk, self._detector, self._correlator)
+        self._faults += outcome.faults
+        for rule, why in outcome.broken_rules.items():
+            if rule not in self._broken_rules:
+                log.error("the rule %s is switched off: %s", rule, why)
+        self._broken_rules.update(outcome.broken_rules)
+        return outcome
+
+    # ------------------------------------------------------------------ alerts out
+
+    def deliver(self) -> tuple[int, int]:
+        """Offer every open alert to the case plane, oldest first; several revisions of one alert go as one.
+
+        Returns:
+            (alerts taken, alerts still open). When the case plane is unavailable the rest is not offered; an alert
+            that it fails on stays open and does not hold up the others.
+        """
+        taken = refused = 0
+        merged = merge_revisions(self._spool.undelivered())
+        for alert in merged:
+            self._waypoint("engine:before-deliver")
+            try:
+                self._take_alert(alert)
+            except UnavailableError as error:
+                self._note_trouble("alerts", str(error))
+                return taken, len(merged) - taken
+            except Exception as error:
+                refused += 1
+                self._note_trouble("alerts", f"{type(error).__name__} on {alert.id}")
+                continue
+            self._waypoint("engine:after-deliver")
+            self._spool.delivered(alert)
+            taken += 1
+        if not refused:
+            self._trouble.pop("alerts", None)
+        return taken, refused
+
+    # ------------------------------------------------------------------ for as long as the service runs
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set: detection and delivery each in a thread of its own, woken by appends."""
+        loop = asyncio.get_running_loop()
+        appended, stored = asyncio.Event(), asyncio.Event()
+        appended.set()
+        stored.set()
+
+        def wake() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(appended.set)
+
+        def detect() -> bool:
+            before = self._spool.committed
+            more = self.advance()
+            if self._spool.committed > before:
+                loop.call_soon_threadsafe(stored.set)
+            self._prune()
+            return more
+
+        def deliver() -> bool:
+            taken, still_open = self.deliver()
+            if still_open:
+                raise UnavailableError(f"{still_open} alerts wait to be taken")
+            return taken > 0
+
+        unsubscribe = self._spool.on_append(wake)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._repeat("detection", detect, appended, stop))
+                group.create_task(self._repeat("delivery", deliver, stored, stop))
+        finally:
+            unsubscribe()
+
+    async def _repeat(self, name: str, work: Callable[[], bool], wake: asyncio.Event, stop: asyncio.Event) -> None:
+        loop, failures = asyncio.get_running_loop(), 0
+        with ThreadPoolExecutor(1, thread_name_prefix=f"breachwatch-{name}") as thread:
+            while not stop.is_set():
+                wake.clear()
+                try:
+                    more = await loop.run_in_executor(thread, work)
+                except Exception as error:
+                    text = str(error) if isinstance(error, BreachwatchError) else type(error).__name__
+                    self._note_trouble(name, text)
+                    await _first_of(_PAUSES[min(failures, len(_PAUSES) - 1)], stop)
+                    failures += 1
+                    continue
+                failures = 0
+                self._trouble.pop(name, None)
+                if not more:
+                    await _first_of(None, wake, stop)
+
+    def _note_trouble(self, where: str, text: str) -> None:
+        if self._trouble.get(where) != text:
+            log.warning("%s: %s; trying again", where, text)
+        self._trouble[where] = text
+
+    def _prune(self) -> None:
+        if self._now is None:
+            return
+        at = self._now()
+        if self._pruned_at is None or at - self._pruned_at >= _PRUNE_EVERY:
+            self._pruned_at = at
+            self._spool.prune(at)
+
+    def status(self) -> Mapping[str, Any]:
+        """What an operator should see: backlog, totals, rules that are off, faults of stages, and present trouble."""
+        backlog = self._spool.backlog()
+        return {
+            "waiting_chunks": backlog.chunks,
+            "waiting_bytes": backlog.size_bytes,
+            "oldest_received_at": backlog.oldest_received_at,
+            "open_alerts": backlog.alerts,
+            "totals": self._spool.totals_by_source(),
+            "broken_rules": dict(self._broken_rules),
+            "faults": self._faults,
+            "trouble": dict(self._trouble),
+        }
+
+
+async def _first_of(seconds: float | None, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set, or the time has passed."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
