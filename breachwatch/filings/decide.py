@@ -123,7 +123,8 @@ def _submit(state: Filing, command: RecordSubmission) -> list[Said]:
     require_text(reference, "note the reference that the authority gave, or what stands on its receipt")
     require_text(channel, "note how the filing was handed in, such as the authority's online form")
     submitted_at = require_past(command.submitted_at, command.at, "the time of submission")
-    return [FilingSubmitted(state.awaiting_submission.phase, submitted_at, reference, channel)]
+    approved = state.awaiting_submission
+    return [FilingSubmitted(approved.phase, submitted_at, reference, channel, approved.digest)]
 
 
 def _is_repeat(state: Filing, command: RecordSubmission, reference: str, channel: str) -> bool:

@@ -34,12 +34,16 @@ class FilingApproved:
 
 @dataclass(frozen=True, slots=True)
 class FilingSubmitted:
-    """A person handed the approved filing to the authority and noted its reference and the channel."""
+    """A person handed the approved filing to the authority and noted its reference and the channel.
+
+    `digest` is that of the approval that was handed in.
+    """
 
     phase: Phase
     submitted_at: datetime
     reference: str
     channel: str
+    digest: str = ""
 
 
 Said = FilingEdited | FilingApproved | FilingSubmitted

@@ -3,8 +3,9 @@
     alert ─> incident ─> clocks ─> assessment ─> people ─> filing, notices ─> outbox
 
 `react` takes one command, lets the room it belongs to decide, folds what that room says, and turns each fact into the
-commands that follow in later rooms (`_follow_up`), until nothing is left to say. `effects` says what must leave the
-house because of a fact. All of it is pure: same case, same command, same facts.
+commands that follow in later rooms (`_follow_up`), until nothing is left to say. `gates` holds what must have been said
+in one room before another may act. `effects` says what must leave the house because of a fact. All of it is pure: same
+case, same command, same facts.
 """
 
 from collections import deque
@@ -37,6 +38,7 @@ from breachwatch.notices import commands as notices_commands
 from breachwatch.notices import decide as notices
 from breachwatch.notices.facts import NoticesApproved, NoticeText
 from breachwatch.pipeline.case import Case
+from breachwatch.pipeline.gates import pass_gates
 from breachwatch.pipeline.world import World
 from breachwatch.subjects import commands as subjects_commands
 from breachwatch.subjects import decide as subjects
@@ -59,6 +61,7 @@ def react(case: Case, command: Any, world: World, at: datetime) -> tuple[Case, l
     waiting: deque[tuple[Actor, Any]] = deque([(getattr(command, "by", SYSTEM), command)])
     while waiting:
         speaker, heard = waiting.popleft()
+        pass_gates(case, heard)
         for fact in decide(case, heard, world, at):
             case = case.hear(fact)
             said.append((speaker, fact))
@@ -79,7 +82,7 @@ def decide(case: Case, heard: Any, world: World, at: datetime) -> Sequence[Any]:
             playbook = world.playbook(case.raised().playbook)
             return clocks.decide(case.clocks, heard, world.regimes_of(playbook), playbook.awareness, at)
         case _ if isinstance(heard, get_args(assessment_commands.Command)):
-            return assessment.decide(case.assessment, heard, world.playbook(case.raised().playbook))
+            return assessment.decide(case.assessment, heard, world.meaning(case.raised().playbook))
         case _ if isinstance(heard, get_args(subjects_commands.Command)):
             return subjects.decide(case.subjects, heard)
         case _ if isinstance(heard, get_args(filings_commands.Command)):

@@ -1,17 +1,18 @@
 """What the engines, the clock and the desk call: one transaction of the ledger for each thing that happens."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from breachwatch.detection.playbook import Playbook
 from breachwatch.filings.commands import ApproveFiling
 from breachwatch.filings.export import to_json
-from breachwatch.filings.form import FilledForm, fill
+from breachwatch.filings.form import FilledForm, approved_form, fill
+from breachwatch.filings.meta import FilingMeta
 from breachwatch.filings.pdf import to_pdf
 from breachwatch.incidents.commands import RaiseByHand, TakeAlert
-from breachwatch.kernel.errors import ConflictError, NotFoundError, RefusedError
+from breachwatch.kernel.errors import BreachwatchError, ConflictError, NotFoundError, RefusedError
 from breachwatch.kernel.facts import SYSTEM, Actor
 from breachwatch.kernel.ids import IncidentId, derive
 from breachwatch.kernel.organisation import Organisation
@@ -26,6 +27,7 @@ from breachwatch.notices.render import Rendered, render
 from breachwatch.pipeline.case import Case, fold, summarise
 from breachwatch.pipeline.evidence import evidence_of, filled_texts, meta_of
 from breachwatch.pipeline.flow import Spoken, effects, notice_items, react
+from breachwatch.pipeline.gates import overdue
 from breachwatch.pipeline.world import World
 from breachwatch.subjects.commands import LinkSubjects, ReportResolution
 from breachwatch.subjects.resolve import resolve
@@ -62,14 +64,20 @@ class CaseFlow:
     def take_alert(self, alert: Alert, now: datetime) -> IncidentId | None:
         """Take an alert into the ledger once; it raises an incident, joins one, or stays an alert.
 
-        Taking the same revision again changes nothing and answers the same.
+        Taking the same revision again changes nothing and answers the same. A revision that comes after a later one
+        adds the people that only it carries, and nothing else.
 
         Raises:
             UnavailableError: the ledger cannot take it now; give it again later.
+            NotFoundError: its playbook is not loaded.
         """
         with self._ledger.begin() as tx:
-            if tx.alert_revision(alert.id) >= alert.revision:
-                return tx.incident_of([alert.id, *alert.supersedes])
+            known = tx.alert_revision(alert.id)
+            if known >= alert.revision:
+                home = tx.incident_of([alert.id, *alert.supersedes])
+                if known > alert.revision:
+                    self._add_people(tx, home, alert, now)
+                return home
             home = self._home_of(tx, alert)
             tx.save_alert(alert, home, now)
             tx.link_alert_subjects(alert.id, alert.subjects)
@@ -81,15 +89,20 @@ class CaseFlow:
         """An analyst says that an alert which raised nothing is an incident.
 
         Raises:
-            NotFoundError: no such alert.
+            NotFoundError: no such alert, or its playbook is not loaded.
+            ConflictError: the alert has grown since it was read; try again.
+            RefusedError: the actor may not raise incidents.
         """
         row = self._ledger.alert(alert_id)
         if row is None:
             raise NotFoundError("no such alert")
         if row.incident_id:
             return row.incident_id
+        self.world.playbook(row.alert.playbook)
         with self._ledger.begin() as tx:
-            home = tx.incident_of([alert_id]) or _incident_of(row.alert)
+            if tx.alert_revision(row.alert.id) != row.alert.revision:
+                raise ConflictError("this alert has grown since you looked; look again, then raise it")
+            home = tx.incident_of([row.alert.id, *row.alert.supersedes]) or _incident_of(row.alert)
             tx.save_alert(row.alert, home, now)
             self._join(tx, home, row.alert, actor, now)
         return home
@@ -102,13 +115,25 @@ class CaseFlow:
         key = {name: alert.group[name] for name in meaning.merge_by if name in alert.group}
         since = alert.first_event_at - meaning.merge_within
         open_one = tx.find_mergeable(alert.playbook, key, since)
-        if open_one:
+        if open_one and self._reaches(tx, open_one, alert, meaning.merge_within):
             return open_one
         return _incident_of(alert) if alert.raises_incident else None
 
+    @staticmethod
+    def _reaches(tx: Transaction, home: IncidentId, alert: Alert, within: timedelta) -> bool:
+        """Whether an incident began soon enough after the alert: an old log read late belongs to no later story."""
+        began_at = fold(home, tx.facts(home)).raised().began_at
+        return began_at is None or began_at <= alert.last_event_at + within
+
+    def _add_people(self, tx: Transaction, home: IncidentId | None, alert: Alert, now: datetime) -> None:
+        tx.link_alert_subjects(alert.id, alert.subjects)
+        if home:
+            added, total, digest = tx.link_subjects(home, alert.subjects)
+            self._work(tx, fold(home, tx.facts(home)), LinkSubjects(SYSTEM, now, added, total, digest), now)
+
     def _join(self, tx: Transaction, home: IncidentId, alert: Alert, actor: Actor, now: datetime) -> None:
         case = self._work(tx, fold(home, tx.facts(home)), TakeAlert(actor, now, alert), now)
-        joining = [alert, *self._forerunners(tx, case, alert)]
+        joining = [alert, *self._forerunners(tx, alert)]
         for earlier in joining[1:]:
             tx.save_alert(earlier, home, now)
             case = self._work(tx, case, TakeAlert(actor, now, earlier), now)
@@ -116,7 +141,7 @@ class CaseFlow:
         added, total, digest = tx.link_subjects(home, refs)
         self._work(tx, case, LinkSubjects(SYSTEM, now, added, total, digest), now)
 
-    def _forerunners(self, tx: Transaction, case: Case, alert: Alert) -> list[Alert]:
+    def _forerunners(self, tx: Transaction, alert: Alert) -> list[Alert]:
         """Alerts that raised nothing but belong to the same story, such as the brute force before its success."""
         meaning = self.world.playbook(alert.playbook).detection
         key = {name: alert.group.get(name) for name in meaning.merge_by}
@@ -124,6 +149,7 @@ class CaseFlow:
             earlier
             for earlier in tx.unlinked_alerts(alert.playbook, alert.first_event_at - meaning.merge_within)
             if {name: earlier.group.get(name) for name in meaning.merge_by} == key
+            and earlier.first_event_at <= alert.last_event_at + meaning.merge_within
         ]
 
     # ------------------------------------------------------------------ from people and from time
@@ -157,14 +183,27 @@ class CaseFlow:
             return self._work(tx, case, self._completed(tx, case, command), command.at)
 
     def ring(self, now: datetime) -> int:
-        """Let every clock that wants to know the time hear it; returns the number of incidents that spoke."""
-        rung = 0
+        """Let every clock that wants to know the time hear it; returns the number of incidents that spoke.
+
+        One case that cannot hear it keeps no other from ringing.
+
+        Raises:
+            BreachwatchError: what kept the first such case from ringing, after all others rang.
+        """
+        rung, failed = 0, list[BreachwatchError]()
         for incident_id in self._ledger.waking(now):
-            with self._ledger.begin() as tx:
-                case = fold(incident_id, tx.facts(incident_id))
-                after = self._work(tx, case, Tick(now), now)
-                rung += after.seq > case.seq
+            try:
+                rung += self._ring_one(incident_id, now)
+            except BreachwatchError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return rung
+
+    def _ring_one(self, incident_id: IncidentId, now: datetime) -> bool:
+        with self._ledger.begin() as tx:
+            case = fold(incident_id, tx.facts(incident_id))
+            return self._work(tx, case, Tick(now), now).seq > case.seq
 
     def look_up(self, incident_id: IncidentId, directory: Directory, pseudonymise: Pseudonymise, now: datetime) -> None:
         """Ask the directory who the references are, keep their contacts encrypted, and say how many were found.
@@ -182,15 +221,20 @@ class CaseFlow:
         self.command(incident_id, report)
 
     def report_dispatches(self, now: datetime) -> int:
-        """Write into each case file whose notices have all come to an end what became of them."""
-        done = self._ledger.unreported_dispatches()
-        for incident_id in done:
+        """Write into each case file whose notices have all come to an end what became of them.
+
+        Returns:
+            How many case files learned something.
+        """
+        reported = 0
+        for incident_id in self._ledger.unreported_dispatches():
             with self._ledger.begin() as tx:
+                case = fold(incident_id, tx.facts(incident_id))
                 sent, refused, still_open, proof = tx.outbox_result(incident_id)
                 if still_open == 0:
-                    case = fold(incident_id, tx.facts(incident_id))
-                    self._work(tx, case, ReportDispatch(SYSTEM, now, sent, refused, proof), now)
-        return len(done)
+                    after = self._work(tx, case, ReportDispatch(SYSTEM, now, sent, refused, proof), now)
+                    reported += after.seq > case.seq
+        return reported
 
     # ------------------------------------------------------------------ what the desk shows
 
@@ -208,13 +252,37 @@ class CaseFlow:
         """The authority's form as evidence and people have filled it so far."""
         return fill(self.world.form, evidence_of(case, self.world, now), case.filing.edits)
 
-    def filing_pdf(self, case: Case, now: datetime, language: str) -> bytes:
-        """The form as a tagged PDF."""
-        return to_pdf(self.filled_form(case, now), meta_of(case, self.world, now), language)
+    def filing_paper(self, case: Case, now: datetime, approval: int | None = None) -> tuple[FilledForm, FilingMeta]:
+        """The form and its head as they are to be handed in, printed or exported.
 
-    def filing_json(self, case: Case, now: datetime) -> bytes:
-        """The form as JSON by `filings/schema.json`."""
-        return to_json(self.filled_form(case, now), meta_of(case, self.world, now))
+        Args:
+            case: the case.
+            now: when it is made.
+            approval: which approval (1 is the first) to show exactly as approved; None: the approved filing that waits
+                to be handed in, or else the open draft.
+
+        Raises:
+            NotFoundError: there is no such approval.
+        """
+        approvals = case.filing.approvals
+        if approval is not None and not 1 <= approval <= len(approvals):
+            raise NotFoundError("no such approval")
+        chosen = case.filing.awaiting_submission if approval is None else approvals[approval - 1]
+        form = approved_form(self.world.form, chosen.fields) if chosen else self.filled_form(case, now)
+        return form, meta_of(case, self.world, now, chosen)
+
+    def filing_pdf(self, case: Case, now: datetime, language: str, approval: int | None = None) -> bytes:
+        """The form as a tagged PDF; see `filing_paper` for which."""
+        form, meta = self.filing_paper(case, now, approval)
+        return to_pdf(form, meta, language)
+
+    def filing_json(self, case: Case, now: datetime, approval: int | None = None) -> bytes:
+        """The form as JSON by `filings/schema.json`; see `filing_paper` for which."""
+        return to_json(*self.filing_paper(case, now, approval))
+
+    def overdue(self, case: Case, now: datetime) -> bool:
+        """Whether a filing approved now needs reasons for the delay (GDPR Art. 33(1))."""
+        return overdue(case, self.world, now)
 
     def notice_texts(self, case: Case) -> dict[str, NoticeText]:
         """Every language's text as it would be approved now; only the person's name is still open."""
@@ -234,19 +302,19 @@ class CaseFlow:
         if language not in texts:
             raise NotFoundError("no text in this language")
         person = self._vault.sample(case.id, language)
-        return render(texts[language], {"person_name": person.name if person else "Jeanne Exemple"}, language)
+        name = person.name if person else "Jeanne Exemple" if language == "fr" else "Alex Example"
+        return render(texts[language], {"person_name": name}, language)
 
     # ------------------------------------------------------------------ one unit of work
 
     def _completed(self, tx: Transaction, case: Case, command: Any) -> Any:
         if isinstance(command, ApproveFiling):
             form = self.filled_form(case, command.at)
-            due_at = case.clocks.due_at
             return replace(
                 command,
                 phase=case.filing.phase,
                 fields=form.values,
-                overdue=due_at is not None and command.at > due_at,
+                overdue=overdue(case, self.world, command.at),
                 other_people=tx.others_than(command.by.name),
             )
         if isinstance(command, ApproveNotices):

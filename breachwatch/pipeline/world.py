@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from breachwatch.clocks.regimes import Regime
-from breachwatch.detection.playbook import NoticeTemplate, Playbook
+from breachwatch.detection.playbook import ChecklistItem, FilingDefaults, NoticeTemplate, Playbook, SeverityDefaults
 from breachwatch.filings.forms.model import Form
 from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.organisation import Organisation
@@ -22,7 +22,7 @@ class World:
     team: tuple[str, ...] = ()
 
     def playbook(self, name: str) -> Playbook:
-        """The playbook by id.
+        """The playbook by id: what raising an incident needs.
 
         Raises:
             NotFoundError: no such playbook is loaded; a case file may outlive it.
@@ -33,6 +33,27 @@ class World:
             loaded = ", ".join(sorted(self.playbooks))
             raise NotFoundError(f"no playbook is called {name!r}; loaded: {loaded}") from None
 
+    def meaning(self, name: str) -> Playbook:
+        """The playbook by id, or for a case that outlived its playbook a stand-in that knows nothing of the breach.
+
+        So its clocks go on ringing, and people can finish it, under the GDPR.
+        """
+        return self.playbooks.get(name, _WITHDRAWN)
+
     def regimes_of(self, playbook: Playbook) -> list[Regime]:
         """The regimes that a playbook's breaches fall under."""
         return [self.regimes[name] for name in playbook.regimes if name in self.regimes]
+
+
+_WITHDRAWN = Playbook(
+    id="withdrawn",
+    title="A playbook that is not loaded any more",
+    summary="",
+    breach_types=("confidentiality",),
+    severity=SeverityDefaults(data_classes=("sensitive",), identification="maximum"),
+    filing=FilingDefaults(
+        origin="", cause="", data_categories=(), people_categories=(), prior_measures="", consequences=""
+    ),
+    checklist=(ChecklistItem(id="review", phase="assess", text="Judge this case without its playbook."),),
+    notices=(),
+)
