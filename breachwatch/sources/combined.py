@@ -6,16 +6,27 @@ a backslash really ends a field.
 """
 
 import re
+from datetime import tzinfo
 from typing import Any
 
-from breachwatch.sources.event import BAD_TIME, BLANK, MAX_RECORD_BYTES, TOO_LONG, Dead, Outcome, Parse, placed
+from breachwatch.sources.event import (
+    BAD_TIME,
+    BLANK,
+    MAX_RECORD_BYTES,
+    TOO_LONG,
+    Dead,
+    Outcome,
+    Parse,
+    placed,
+    printable,
+)
 from breachwatch.sources.times import SECOND_US, OffsetTimes
 
 NOT_ACCESS = Dead("not an access log line")
 
 _QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _LINE = re.compile(
-    r"([^\[]+|.+?) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d):([0-5]\d|60) ([+-]\d{4})\] "
+    r"([^\[]+|.+?) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d):([0-5]\d|60)(?: ([+-]\d{4}))?\] "
     rf"{_QUOTED} (\d{{3}}|-) (\d{{1,15}}|-)(?: {_QUOTED} {_QUOTED})?(?: (.*))?",
     re.ASCII | re.DOTALL,
 )
@@ -27,20 +38,20 @@ _ESCAPED = re.compile(r"(?:\\x[0-9a-fA-F]{2})+|\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def parser() -> Parse:
-    """A parser of access log lines; their times carry an offset, so no zone is asked for."""
-    times = OffsetTimes()
+def parser(zone: tzinfo) -> Parse:
+    """A parser of access log lines; times without an offset are of `zone`."""
+    times = OffsetTimes(zone)
 
     def parse(raw: bytes, received_us: int) -> Outcome:
         if len(raw) > MAX_RECORD_BYTES:
             return TOO_LONG
         try:
-            text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n\0")
+            text = printable(raw)
             found = _LINE.fullmatch(text)
             if found is None:
                 return NOT_ACCESS if text.strip() else BLANK
             client, minute, second, offset, request, status, size, referrer, agent, rest = found.groups()
-            at_us = times.minute(minute, offset)
+            at_us = times.minute(minute, offset, received_us)
             if at_us is None:
                 return BAD_TIME
             fields = _client(client)
@@ -65,18 +76,18 @@ def parser() -> Parse:
 
 
 def _client(text: str) -> dict[str, Any] | None:
-    """What stands before the time: `[virtual host] client ident user`; the user may hold blanks."""
+    """What stands before the time: `[virtual host] client ident [user]`; the user may hold blanks."""
     first, _, others = text.partition(" ")
     second, _, user = others.partition(" ")
     fields: dict[str, Any] = {}
     if second != "-" and user.count(" ") == 1 and _ADDRESS.fullmatch(second):
         fields["cs-host"] = first
         first, user = second, user.partition(" ")[2]
-    if not user:
+    if not user and second != "-":
         return None
     if first != "-":
         fields["c-ip"] = first
-    if user != "-":
+    if user not in {"", "-"}:
         fields["cs-username"] = _plain(user)
     return fields
 

@@ -50,3 +50,12 @@ def placed(at_us: int, received_us: int, fields: dict[str, Any]) -> Event | Dead
     if 0 <= at_us <= received_us + DAY_US:
         return Event(at_us, fields)
     return OUT_OF_RANGE
+
+
+def printable(raw: bytes) -> str:
+    r"""A line of a text log without its ending; bytes that are no text, and NUL, become `\xHH`.
+
+    Whoever connects chooses part of such a line, and must not be able to make it unreadable.
+    """
+    text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    return text.replace("\0", "\\x00") if "\0" in text else text

@@ -28,6 +28,7 @@ NOT_JSON = Dead("not JSON")
 NOT_OBJECT = Dead("not a JSON object")
 
 
+_NESTED = (dict, list)
 Look = Callable[[dict[str, Any]], Any]
 
 
@@ -76,6 +77,8 @@ class _JsonLines:
                 return NOT_OBJECT
             if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _too_deep(fields):
                 return TOO_DEEP
+            if b"\\u0000" in raw:
+                fields = _without_nul(fields)
             return self._event(fields, received_us)
         except orjson.JSONDecodeError:
             return _unreadable(raw)
@@ -87,13 +90,15 @@ class _JsonLines:
         if stamp is None:
             return self._no_time
         for look, lacking in self._needed:
-            if look(fields) in (None, ""):  # a tuple, since the value may be a list
+            if (value := look(fields)) is None or value == "" or type(value) in _NESTED:
                 return lacking
         for key, look, others, values in self._derived:
             value = look(fields)
             if value is None:
                 value = next((found for other in others if (found := other(fields)) is not None), None)
-            if value is not None:
+            if value is None:
+                fields.pop(key, None)
+            else:
                 fields[key] = values.get(value.lower(), value) if values and type(value) is str else value
         for read in self._readers:
             at_us = read(stamp, received_us)
@@ -114,6 +119,15 @@ def _too_deep(fields: dict[str, Any]) -> bool:
         if not level:
             return False
     return True
+
+
+def _without_nul(value: Any) -> Any:
+    # A NUL in text is legal JSON but not storable in every database.
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(inner) for key, inner in value.items()}
+    return [_without_nul(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _members(value: Any) -> list[Any]:

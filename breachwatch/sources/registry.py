@@ -66,7 +66,7 @@ def make_source(definition: Definition, timezone: str = "UTC") -> Source:
 
 def _parser(definition: Definition, zone: ZoneInfo) -> Parse:
     if definition.format == "combined":
-        return combined.parser()
+        return combined.parser(zone)
     if definition.format == "syslog-lines":
         return sshd.parser(zone)
     return json_parser(

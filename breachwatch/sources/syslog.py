@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import NamedTuple
 
-from breachwatch.sources.event import BAD_TIME, BLANK, MAX_RECORD_BYTES, TOO_LONG, Dead, Ignored
+from breachwatch.sources.event import BAD_TIME, BLANK, MAX_RECORD_BYTES, TOO_LONG, Dead, Ignored, printable
 from breachwatch.sources.times import SECOND_US, YearlessTimes, fraction_us, read_instant
 
 NOT_SYSLOG = Dead("not a syslog line")
@@ -50,7 +50,7 @@ def reader(zone: tzinfo) -> Read:
     def read(raw: bytes, received_us: int) -> Line | Dead | Ignored:
         if len(raw) > MAX_RECORD_BYTES:
             return TOO_LONG
-        text = raw.decode("utf-8", "backslashreplace").rstrip("\r\n\0")
+        text = printable(raw)
         found = _YEARLESS.match(text)
         if found is None:
             return _read_dated(text, zone, received_us)

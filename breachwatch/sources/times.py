@@ -148,31 +148,37 @@ def _wall(year: int, month: str, day: str, clock: str) -> datetime | None:
 
 
 class OffsetTimes:
-    """Reads `17/May/2015:10:05` with `+0200` beside it, as web servers write them."""
+    """Reads `17/May/2015:10:05` with `+0200` beside it, as web servers write them; without it, in a zone."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
         self._kept: dict[tuple[str, str], int | None] = {}
 
-    def minute(self, text: str, offset: str) -> int | None:
+    def minute(self, text: str, offset: str | None, received_us: int) -> int | None:
         """The beginning of a minute, in microseconds; None when there is no such day or offset."""
+        if offset is None:
+            return self._read(text, self._zone, received_us)
         key = (text, offset)
         try:
             return self._kept[key]
         except KeyError:
             if len(self._kept) >= KEPT_MINUTES:
                 self._kept.clear()
-            at_us = self._kept[key] = self._read(text, offset)
+            at_us = self._kept[key] = self._read(text, _fixed(offset), received_us)
             return at_us
 
     @staticmethod
-    def _read(text: str, offset: str) -> int | None:
-        sign = -1 if offset[0] == "-" else 1
+    def _read(text: str, zone: tzinfo | None, received_us: int) -> int | None:
+        wall = _wall(int(text[7:11]), text[3:6], text[:2], text[12:])
         try:
-            zone = timezone(sign * timedelta(hours=int(offset[1:3]), minutes=int(offset[3:])))
-            wall = _wall(int(text[7:11]), text[3:6], text[:2], text[12:])
-            return None if wall is None else microseconds(wall.replace(tzinfo=zone))
-        except (ValueError, OverflowError):
+            return None if wall is None or zone is None else local_us(wall, zone, received_us)
+        except OverflowError:
             return None
+
+
+def _fixed(offset: str) -> tzinfo | None:
+    ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+    return timezone(-ahead if offset[0] == "-" else ahead) if ahead < timedelta(days=1) else None
 
 
 def reader(form: str, zone: tzinfo) -> ReadTime:
