@@ -90,7 +90,6 @@ def summarise(case: Case) -> CaseSummary:
     incident, clocks, subjects = case.raised(), case.clocks, case.subjects
     proposal, decision = case.assessment.proposal, case.assessment.decision
     over = incident.status in ("dismissed", "closed")
-    ends = [alert.last_event_at for alert in incident.alerts.values()]
     return CaseSummary(
         incident_id=case.id,
         seq=case.seq,
@@ -99,7 +98,7 @@ def summarise(case: Case) -> CaseSummary:
         status=incident.status,
         key=dict(incident.key),
         raised_at=incident.raised_at,
-        last_event_at=max(ends, default=incident.occurred_to),
+        last_event_at=incident.last_seen_at,
         aware_at=clocks.aware_at,
         due_at=clocks.due_at,
         wakes_at=clocks.wakes_at,

@@ -142,7 +142,7 @@ def effects(case: Case, fact: Any, seq: int, world: World, at: datetime) -> list
             kind="team_mail",
             incident_id=case.id,
             created_at=at,
-            payload={**payload, "to": member, "title": case.raised().title},
+            payload={**payload, "to": member},
         )
         for member in world.team
     ]

@@ -21,8 +21,8 @@ from breachwatch.clocks.state import Met, Running
 from breachwatch.filings.commands import ApproveFiling
 from breachwatch.incidents.commands import CloseIncident
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
-from breachwatch.notices.commands import ApproveNotices
 from breachwatch.kernel.facts import SYSTEM
+from breachwatch.notices.commands import ApproveNotices
 from breachwatch.pipeline.case import Case
 from breachwatch.pipeline.world import World
 
