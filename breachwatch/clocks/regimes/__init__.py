@@ -151,11 +151,13 @@ class _RegimeFile(_Strict):
     met_by: _Name
     applies_from: _Day | None = None
     applies_to: _Day | None = None
-    stages: Annotated[tuple[_StageFile, ...], Field(min_length=1)]
+    stages: tuple[_StageFile, ...]
 
 
 def _regime(file: _RegimeFile, node: Node) -> Regime:
     problems = [problem for place in range(len(file.stages)) for problem in _problems_of(file.stages, place, node)]
+    if not file.stages:
+        problems.append(node.problem(("stages",), "a regime needs at least one stage"))
     if file.applies_from and file.applies_to and file.applies_from > file.applies_to:
         problems.append(node.problem(("applies_to",), "ends before it begins"))
     if problems:
