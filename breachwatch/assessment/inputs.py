@@ -141,7 +141,7 @@ INPUTS: tuple[InputSpec, ...] = (
         tuple(
             Choice(f"{step:+d}" if step else "0", f"{step:+d}" if step else "As it is", step) for step in range(-3, 4)
         ),
-        "Down when the data is public anyway, old or wrong; up for large volumes, or special features of people or firm.",
+        "Down for data that is public anyway, old or wrong; up for large volumes or what is special about people.",
     ),
     InputSpec(
         "identification",

@@ -14,7 +14,10 @@ from breachwatch.assessment.inputs import Inputs
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the inputs mean together, in the words that the rules use."""
+    """What the inputs mean together, in the words that the rules use.
+
+    `level` is that of the harm: of the score, without the points of a disclosure that nobody can read.
+    """
 
     inputs: Inputs
     level: Level
@@ -59,7 +62,7 @@ class Picture:
 
     @property
     def high(self) -> bool:
-        """High or very high severity."""
+        """High or very high harm."""
         return self.level in ("high", "very_high")
 
     @property
@@ -89,7 +92,9 @@ def _vulnerable_hit(seen: Picture) -> bool:
 
 
 def _interruption_felt(seen: Picture) -> bool:
-    return seen.impaired and (seen.level != "low" or seen.grave_kind or seen.inputs.vulnerable_people)
+    """Care, help or protection may have failed meanwhile; an order history can wait for its backup."""
+    sensitive = seen.inputs.special_categories or seen.inputs.data_class == "sensitive"
+    return seen.impaired and (sensitive or seen.inputs.vulnerable_people)
 
 
 RULES: tuple[Rule, ...] = (
@@ -134,7 +139,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "art-33-1-interrupted",
         "notify_authority",
-        "Data was altered or out of reach for a time, and people may have suffered from it (GDPR Art. 33(1)).",
+        "Sensitive data, or data of vulnerable people, was altered or out of reach for a time, "
+        "and somebody may have suffered from it (GDPR Art. 33(1)).",
         _interruption_felt,
     ),
     Rule(
@@ -146,7 +152,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "art-34-3-a-unintelligible",
         "record_only",
-        "Whoever got the data cannot read it, and we still have it, so a risk to people is unlikely "
+        "Whoever got the data cannot read it, and none of it is lost, so a risk to people is unlikely "
         "(GDPR Art. 33(1); compare Art. 34(3)(a)).",
         lambda seen: seen.got_out and not seen.readable,
     ),

@@ -41,7 +41,8 @@ def assess(inputs: Inputs) -> Severity:
     circumstances = sum(inputs.points(name) for name in _CIRCUMSTANCES)
     score = context * identification + circumstances
     level = level_of(score)
-    picture = Picture(inputs, level)
+    unread = inputs.points("confidentiality") if inputs.unintelligible else 0.0
+    picture = Picture(inputs, level_of(score - unread))
     rule = deciding_rule(picture)
     parts = (
         f"Severity {score:g}, {level.replace('_', ' ')}: context {context:g} x identification {identification:g} "
