@@ -68,8 +68,10 @@ def _problem(details: Any, node: Node, model: type[BaseModel], at: KeyPath) -> P
     message = details["msg"].removeprefix("Value error, ")
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         word, choices = _choices(details)
+        if leaf == "[key]":
+            return node.problem(where, f'unknown key "{word}"', did_you_mean(word, choices), key=True)
         return node.problem(where, f'{prefix}"{word}" is not one of the choices', did_you_mean(word, choices))
-    return node.problem(where, prefix + message[:1].lower() + message[1:])
+    return node.problem(where, prefix + message[:1].lower() + message[1:], key=leaf == "[key]")
 
 
 def _choices(details: Any) -> tuple[str, list[str]]:

@@ -43,8 +43,9 @@ class Source:
             return self.attributes[field]
         if self.fields is None:
             return tuple(field.split("."))
-        if field in self.fields:
-            return (field,) if "." not in field else tuple(field.split("."))
+        path = tuple(field.split("."))
+        if field in self.fields or any(".".join(path[:n]) + ".*" in self.fields for n in range(1, len(path))):
+            return path
         return None
 
     def known_fields(self) -> list[str]:

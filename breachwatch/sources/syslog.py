@@ -55,14 +55,12 @@ def reader(zone: tzinfo) -> Read:
         if found is None:
             return _read_dated(text, zone, received_us)
         whole, month, day, year, clock, second, fraction, rest = found.groups()
+        within_us = int(second) * SECOND_US + (fraction_us(fraction) if fraction else 0)
         if year is None:
-            at_us = times.minute(whole, month, day, clock, received_us)
+            at_us = times.minute(whole, month, day, clock, received_us, within_us)
         else:
             at_us = times.minute_of(int(year), month, day, clock, received_us)
-        if at_us is None:
-            return BAD_TIME
-        at_us += int(second) * SECOND_US
-        return _read_tagged(at_us + fraction_us(fraction) if fraction else at_us, rest)
+        return BAD_TIME if at_us is None else _read_tagged(at_us + within_us, rest)
 
     return read
 

@@ -87,7 +87,7 @@ class YearlessTimes:
         self._zone = zone
         self._kept: dict[str, tuple[int, int]] = {}
 
-    def minute(self, text: str, month: str, day: str, clock: str, received_us: int) -> int | None:
+    def minute(self, text: str, month: str, day: str, clock: str, received_us: int, within_us: int = 0) -> int | None:
         """The beginning of a minute, in microseconds.
 
         Args:
@@ -96,8 +96,9 @@ class YearlessTimes:
             day: of the month, one or two digits.
             clock: hours and minutes, `13:06`.
             received_us: when the record arrived.
+            within_us: how far into the minute the event was, which may decide about the year.
         """
-        latest = received_us + DAY_US
+        latest = received_us + DAY_US - within_us
         kept = self._kept.get(text)
         if kept is not None and kept[0] <= latest < kept[1]:
             return kept[0]
