@@ -1,0 +1,157 @@
+"""What each playbook says a breach means: whole, coherent, and true before anybody has looked."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from breachwatch.assessment.inputs import INPUTS, Inputs
+from breachwatch.assessment.severity import assess
+from breachwatch.detection.playbook import Playbook
+from breachwatch.filings.forms import package_forms
+
+KINDS = [
+    "credential-stuffing",
+    "lost-device",
+    "mass-export",
+    "off-hours-bulk-access",
+    "record-enumeration",
+    "ssh-brute-force",
+]
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def test_the_six_kinds_of_breach_are_there(playbooks: dict[str, Playbook]) -> None:
+    assert sorted(playbooks) == KINDS
+    assert all(playbook.id == folder for folder, playbook in playbooks.items())
+
+
+@each_kind
+def test_only_a_device_is_lost_without_a_log_that_tells_of_it(playbooks: dict[str, Playbook], kind: str) -> None:
+    raises = playbooks[kind].detection.raises_incident
+    assert (raises == ()) == (kind == "lost-device")
+
+
+@each_kind
+def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherwise(
+    playbooks: dict[str, Playbook], kind: str
+) -> None:
+    assert playbooks[kind].awareness == "on_raise"
+    assert playbooks[kind].regimes == ("gdpr",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "duty"),
+    [
+        ("credential-stuffing", "high", "notify_authority_and_people"),  # as EDPB 01/2021 decides for entered accounts
+        ("mass-export", "high", "notify_authority_and_people"),
+        ("lost-device", "high", "notify_authority_and_people"),  # not encrypted, as long as nobody has shown that it is
+        ("ssh-brute-force", "medium", "notify_authority"),  # what the server holds is for a person to say
+        ("record-enumeration", "medium", "notify_authority"),
+        ("off-hours-bulk-access", "medium", "notify_authority"),
+    ],
+)
+def test_the_severity_that_a_kind_of_breach_starts_from(
+    playbooks: dict[str, Playbook], kind: str, level: str, duty: str
+) -> None:
+    found = assess(Inputs.of_playbook(playbooks[kind].severity, people=None))
+    assert (found.level, found.duty) == (level, duty)
+
+
+def test_art_34_3_a_an_encrypted_device_of_which_a_copy_exists_is_recorded_only(playbooks: dict[str, Playbook]) -> None:
+    shown = playbooks["lost-device"].severity.model_copy(update={"unintelligible": True})
+    assert assess(Inputs.of_playbook(shown, people=5_000)).duty == "record_only"
+
+
+def test_an_encrypted_device_that_held_the_only_copy_is_still_notified(playbooks: dict[str, Playbook]) -> None:
+    update = {"unintelligible": True, "availability": "permanent", "restorable": False}
+    shown = playbooks["lost-device"].severity.model_copy(update=update)
+    assert assess(Inputs.of_playbook(shown, people=50)).duty != "record_only"
+
+
+@each_kind
+def test_every_input_that_is_not_at_rest_gives_its_reason(playbooks: dict[str, Playbook], kind: str) -> None:
+    severity = playbooks[kind].severity
+    reasons = {"data_class" if name == "data_classes" else name for name in severity.why}
+    assert reasons <= {spec.name for spec in INPUTS}
+    asked = {"data_classes", "identification", "confidentiality", "integrity", "availability", "malicious"}
+    assert asked | {"unintelligible"} <= set(severity.why)
+    stated = {name for name in ("identity_data", "exfiltrated", "vulnerable_people") if getattr(severity, name)}
+    assert stated <= set(severity.why)
+    assert all(reason.endswith(".") and len(reason) < 260 for reason in severity.why.values())
+
+
+@each_kind
+def test_the_nature_of_the_breach_fits_its_severity(playbooks: dict[str, Playbook], kind: str) -> None:
+    playbook = playbooks[kind]
+    touched = {
+        name for name in ("confidentiality", "integrity", "availability") if getattr(playbook.severity, name) != "none"
+    }
+    assert touched == set(playbook.breach_types)
+
+
+@each_kind
+def test_art_33_3_the_filing_starts_with_the_words_of_the_authoritys_form(
+    playbooks: dict[str, Playbook], kind: str
+) -> None:
+    filing = playbooks[kind].filing
+    fields = {field.key: field for section in package_forms()["cnil"].sections for field in section.fields}
+
+    def choices(key: str) -> set[str]:
+        return {choice.value for choice in fields[key].choices}
+
+    assert filing.origin in choices("origin")
+    assert filing.cause in choices("cause")
+    assert set(filing.data_categories) <= choices("data_categories")
+    assert set(filing.people_categories) <= choices("people_categories")
+    assert filing.consequences.strip()
+
+
+@each_kind
+def test_the_filing_claims_nothing_of_a_house_it_does_not_know(playbooks: dict[str, Playbook], kind: str) -> None:
+    """Measures in place before: only what is certainly there, which is the watching that found the breach."""
+    claims = playbooks[kind].filing.prior_measures
+    assert not re.search(r"encrypt|hash|second factor|backup|firewall|trained", claims)
+    assert ("was found" in re.sub(r"\s+", " ", claims)) == (kind != "lost-device")
+
+
+@each_kind
+def test_the_checklist_leads_from_containing_to_recovering(playbooks: dict[str, Playbook], kind: str) -> None:
+    items = playbooks[kind].checklist
+    assert 6 <= len(items) <= 11
+    assert max(Counter(item.id for item in items).values()) == 1
+    assert {item.phase for item in items} == {"contain", "assess", "notify", "recover"}
+    assert all(len(item.text.split()) >= 6 and item.text.endswith((".", "?")) for item in items)
+
+
+@each_kind
+def test_a_done_measure_reads_as_a_sentence_of_the_filing(playbooks: dict[str, Playbook], kind: str) -> None:
+    measures = [item.measure for item in playbooks[kind].checklist if item.measure]
+    assert len(measures) >= 4
+    assert len(set(measures)) == len(measures)
+    assert all(measure[0].isupper() and measure.endswith(".") for measure in measures)
+
+
+@each_kind
+def test_art_4_5_who_merely_was_tried_is_a_pseudonym_and_not_affected(
+    playbooks: dict[str, Playbook], kind: str
+) -> None:
+    affected = {field.field: field.rules for field in playbooks[kind].detection.subjects}
+    assert (
+        affected
+        == {
+            "credential-stuffing": {"user.uid": ("customer_login_accepted",), "user.name": ()},
+            "ssh-brute-force": {"user.name": ("ssh_password_accepted",)},
+            "mass-export": {"user.uid": None},
+            "record-enumeration": {"user.uid": None},
+            "off-hours-bulk-access": {"user.uid": None},
+            "lost-device": {},
+        }[kind]
+    )
+
+
+@each_kind
+def test_art_5_1_c_evidence_names_no_person_in_clear(playbooks: dict[str, Playbook], kind: str) -> None:
+    evidence = set(playbooks[kind].detection.evidence)
+    assert not evidence & {"user.uid", "user.name", "actor.user.name", "message", "http_request.referrer"}
+    assert not any("url" in path for path in evidence)  # an address may hold a name or a number of a person
