@@ -17,13 +17,13 @@ def test_a_person_with_one_of_the_roles_passes() -> None:
 
 @pytest.mark.parametrize("actor", [SYSTEM, Actor("visitor"), Actor("robot", "system", frozenset({"dpo"}))])
 def test_art_22_no_part_of_this_program_passes_for_a_person(actor: Actor) -> None:
-    with pytest.raises(RefusedError, match="^only an analyst or a DPO may close an incident$"):
+    with pytest.raises(RefusedError, match=r"^only an analyst or a DPO may close an incident$"):
         require_role(actor, "close an incident", "analyst", "dpo")
 
 
 def test_words_lose_their_outer_blanks_and_must_be_there() -> None:
     assert require_text(" a load test\n", "say why") == "a load test"
-    with pytest.raises(RefusedError, match="^say why$"):
+    with pytest.raises(RefusedError, match=r"^say why$"):
         require_text(" \n\t", "say why")
 
 
