@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,7 @@ class Inlet:
         waypoint: told of `inlet:before-append` and `inlet:after-append`.
         origin: where the records come from, without personal data; the start of this run is added to it.
         linger: seconds that a record may wait for company.
+        backlog: full chunks that may wait here.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Inlet:
         linger: float = LINGER_SECONDS,
         max_records: int = MAX_CHUNK_RECORDS,
         max_bytes: int = MAX_CHUNK_BYTES,
+        backlog: int = 16,
     ) -> None:
         self._append = append
         self._now = now
@@ -55,75 +58,102 @@ class Inlet:
         self._builder = ChunkBuilder(
             source, f"{origin}#{to_microseconds(now())}", max_records=max_records, max_bytes=max_bytes
         )
-        self._unstored: Chunk | None = None
+        self._ready: deque[Chunk] = deque()
+        self._backlog = backlog
         self._filled, self._full, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._room.set()
+        self._closed = False
         self.stored = 0
+        self.lost = 0
         self.trouble = ""
 
     def offer(self, record: Record) -> bool:
         """Take a record if there is room."""
-        if self._builder.full:
+        if self._builder.full and not self._close_chunk():
             return False
         self._builder.add(record)
         self._filled.set()
         if self._builder.full:
-            self._full.set()
+            self._close_chunk()
+        return True
+
+    def _close_chunk(self) -> bool:
+        if len(self._ready) >= self._backlog:
             self._room.clear()
+            return False
+        chunk = self._builder.take(self._now())
+        if chunk is not None:
+            self._ready.append(chunk)
+            self._full.set()
         return True
 
     async def put(self, records: Iterable[Record]) -> None:
-        """Take records, waiting for room before each as long as it takes."""
+        """Take records, waiting for room before each as long as it takes; after `run` has ended they are lost."""
         for record in records:
-            while not self.offer(record):
+            while not self._closed and not self.offer(record):
                 await self._room.wait()
+            self.lost += self._closed
 
     def flush(self) -> int:
         """Append what waits, now; returns the number of records that became durable.
 
         Raises:
-            UnavailableError: nothing was stored; what waits goes on waiting.
+            UnavailableError: what is not stored goes on waiting.
         """
-        self._take()
-        return self._store()
+        if not self._ready:
+            self._close_chunk()
+        count = 0
+        while self._ready:
+            count += self._store()
+            self._forget()
+        return count
 
-    def _take(self) -> None:
-        if self._unstored is None:
-            self._unstored = self._builder.take(self._now())
-            self._filled.clear()
-            self._full.clear()
-            self._room.set()
+    @property
+    def waiting(self) -> int:
+        """Records taken and not yet durable."""
+        return len(self._builder) + sum(len(chunk.records) for chunk in self._ready)
 
     def _store(self) -> int:
-        if self._unstored is None:
-            return 0
+        chunk = self._ready[0]
         self._waypoint("inlet:before-append")
-        self._append(self._unstored, None)
-        count = len(self._unstored.records)
-        self._unstored = None
-        self.stored += count
+        self._append(chunk, None)
         self._waypoint("inlet:after-append")
-        return count
+        return len(chunk.records)
+
+    def _forget(self) -> None:
+        self.stored += len(self._ready.popleft().records)
+        self._room.set()
 
     async def run(self, ended: asyncio.Event, stop: asyncio.Event | None = None) -> None:
         """Append what comes in until `ended` is set and all of it is durable.
 
         A spool that takes nothing is asked again and again; once `stop` (by default `ended`) is set, one last time.
         """
-        stop = stop or ended
-        while not ended.is_set() or self._builder or self._unstored is not None:
+        try:
+            await self._run(ended, stop or ended)
+        finally:
+            self._closed = True
+            self._room.set()
+            self.lost += self.waiting
+            if self.lost:
+                log.error("stopped while the spool takes nothing: %d records received were not stored", self.lost)
+
+    async def _run(self, ended: asyncio.Event, stop: asyncio.Event) -> None:
+        while not ended.is_set() or self.waiting:
             await first_of(None, self._filled, ended)
             await first_of(self._linger, self._full, ended)
             if not await self._stored_all(stop):
-                waiting = len(self._builder) + len(self._unstored.records if self._unstored else ())
-                log.error("stopped while the spool takes nothing: %d records received are not stored", waiting)
                 return
 
     async def _stored_all(self, stop: asyncio.Event) -> bool:
+        """Append all that waits by now; False when that failed after `stop` was set."""
+        self._filled.clear()
+        self._full.clear()
+        if not self._ready:
+            self._close_chunk()
         failures = 0
-        while True:
+        while self._ready:
             try:
-                self._take()
                 await asyncio.to_thread(self._store)
             except UnavailableError as error:
                 if not self.trouble:
@@ -134,8 +164,11 @@ class Inlet:
                 await first_of(PAUSES[min(failures, len(PAUSES) - 1)], stop)
                 failures += 1
             else:
-                self.trouble = ""
-                return True
+                self._forget()
+                self.trouble, failures = "", 0
+        if self._builder:
+            self._filled.set()
+        return True
 
 
 async def first_of(seconds: float | None, *events: asyncio.Event) -> None:

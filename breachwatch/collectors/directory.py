@@ -1,0 +1,311 @@
+"""The organisation's directory of people: a CSV or NDJSON file, or an SQL query run read-only.
+
+Each entry names one person by the identifiers that logs use, and says how to reach them. Files and results are
+streamed; faults are gathered on the way and told all at once, with their row, after the good rows were given out.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, create_engine, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from breachwatch.kernel.errors import ContentError, Problem, UnavailableError
+from breachwatch.kernel.ports import Contact, DirectoryEntry
+
+MOST_PROBLEMS = 20
+"""So many faults are told; then reading stops."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?")
+_READS = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
+_FETCH_ROWS = 1_000
+
+
+class _Columns:
+    """Which columns mean what, and how a row becomes an entry."""
+
+    def __init__(self, identifiers: Mapping[str, str], name: str, email: str, language: str) -> None:
+        self._identifiers = dict(identifiers)
+        self._contact = (name, email, language)
+
+    def missing(self, present: Iterable[str]) -> list[str]:
+        """Promised columns that are not there, in order."""
+        wanted = dict.fromkeys((*self._identifiers.values(), *self._contact))
+        return [column for column in wanted if column not in set(present)]
+
+    def entry(self, row: Mapping[str, Any]) -> DirectoryEntry:
+        """The entry of one row.
+
+        Raises:
+            ValueError: what is wrong with it, without quoting it.
+        """
+        identifiers = {kind: _plain(row, column) for kind, column in self._identifiers.items()}
+        known = {kind: value for kind, value in identifiers.items() if value}
+        if not known:
+            raise ValueError("no identifier: " + ", ".join(sorted(set(self._identifiers.values()))) + " are empty")
+        name, email, language = (_plain(row, column) for column in self._contact)
+        if email and (email.count("@") != 1 or " " in email or email.startswith("@") or email.endswith("@")):
+            raise ValueError(f"{self._contact[1]} is not a mail address")
+        tongue = _LANGUAGE.fullmatch(language)
+        if language and tongue is None:
+            raise ValueError(f"{self._contact[2]} is not a language tag such as en or fr-BE")
+        return DirectoryEntry(known, Contact(name, email, tongue[1].lower() if tongue else ""))
+
+
+def _plain(row: Mapping[str, Any], column: str) -> str:
+    value = row.get(column)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{column} is neither text nor a whole number")
+    plain = str(value).strip()
+    if _UNPRINTABLE.search(plain):
+        raise ValueError(f"{column} holds control characters")
+    return plain
+
+
+class _Faults:
+    """Gathers problems of one directory; raises them together."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._problems: list[Problem] = []
+
+    def add(self, row: int, message: str, hint: str = "") -> None:
+        self._problems.append(Problem(self._place, row, 0, message, hint))
+        if len(self._problems) >= MOST_PROBLEMS:
+            self.settle()
+
+    def settle(self) -> None:
+        if self._problems:
+            raise ContentError(self._problems)
+
+
+def _missing_columns(place: str, line: int, missing: Sequence[str], present: Iterable[str]) -> ContentError:
+    there = ", ".join(present) or "none"
+    message = "no column " + ", ".join(repr(column) for column in missing)
+    return ContentError([Problem(place, line, 0, message, f"there are: {there}")])
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[Iterator[str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="", errors="strict") as lines:
+            yield lines
+    except FileNotFoundError as error:
+        raise UnavailableError(f"the directory {path} does not exist (now)") from error
+    except OSError as error:
+        raise UnavailableError(f"the directory {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ContentError([Problem(str(path), 0, 0, "is not UTF-8", "save it as UTF-8")]) from error
+
+
+class CsvDirectory:
+    """A CSV file (RFC 4180, UTF-8, comma or semicolon) whose first row names the columns.
+
+    Args:
+        path: the file; read anew at each look-up.
+        identifiers: identifier kind to column, e.g. `{"customer_id": "id", "login": "user"}`.
+        name, email, language: columns of the contact. An empty address is a person nobody can write to.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        identifiers: Mapping[str, str],
+        name: str = "name",
+        email: str = "email",
+        language: str = "language",
+    ) -> None:
+        self._path = path
+        self._columns = _Columns(identifiers, name, email, language)
+
+    def entries(self) -> Iterator[DirectoryEntry]:
+        """Every row, streamed.
+
+        Raises:
+            ContentError: columns are missing, or rows are malformed (with their lines), after the good rows.
+            UnavailableError: the file cannot be read now.
+        """
+        with _file(self._path) as lines:
+            place, faults = str(self._path), _Faults(str(self._path))
+            head = next(lines, "")
+            separator = ";" if head.count(";") > head.count(",") else ","
+            names = next(csv.reader([head], delimiter=separator), [])
+            missing = self._columns.missing(names)
+            if missing:
+                raise _missing_columns(place, 1, missing, names)
+            rows = csv.reader(lines, delimiter=separator, strict=True)
+            try:
+                yield from self._entries(rows, names, faults)
+            except csv.Error as error:
+                faults.add(rows.line_num + 1, f"not CSV: {error}")
+            faults.settle()
+
+    def _entries(self, rows: "_Rows", names: list[str], faults: _Faults) -> Iterator[DirectoryEntry]:
+        for row in rows:
+            if not row:
+                continue
+            if len(row) != len(names):
+                faults.add(rows.line_num + 1, f"{len(row)} columns instead of {len(names)}")
+                continue
+            try:
+                entry = self._columns.entry(dict(zip(names, row, strict=True)))
+            except ValueError as error:
+                faults.add(rows.line_num + 1, str(error))
+            else:
+                yield entry
+
+
+class _Rows(Protocol):
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+
+class NdjsonDirectory:
+    """A file of one JSON object a line; arguments as for `CsvDirectory`. A key that is absent is an empty value."""
+
+    def __init__(
+        self,
+        path: Path,
+        identifiers: Mapping[str, str],
+        name: str = "name",
+        email: str = "email",
+        language: str = "language",
+    ) -> None:
+        self._path = path
+        self._columns = _Columns(identifiers, name, email, language)
+
+    def entries(self) -> Iterator[DirectoryEntry]:
+        """Every line, streamed.
+
+        Raises:
+            ContentError: lines are malformed (with their numbers), after the good ones.
+            UnavailableError: the file cannot be read now.
+        """
+        with _file(self._path) as lines:
+            faults = _Faults(str(self._path))
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    entry = self._columns.entry(_object(line))
+                except ValueError as error:
+                    faults.add(number, str(error))
+                else:
+                    yield entry
+            faults.settle()
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not JSON") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+class SqlDirectory:
+    """The rows of an SQL query, in a transaction that cannot write and is rolled back.
+
+    Args:
+        url: SQLAlchemy URL of the database; it never appears in an error, since it may hold a password.
+        query: one `SELECT` (or `WITH`) statement that gives the promised columns.
+        identifiers, name, email, language: as for `CsvDirectory`.
+
+    Raises:
+        ContentError: the URL or the query cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        query: str,
+        identifiers: Mapping[str, str],
+        name: str = "name",
+        email: str = "email",
+        language: str = "language",
+    ) -> None:
+        self._columns = _Columns(identifiers, name, email, language)
+        self._query = query.strip().rstrip(";")
+        if not _READS.match(self._query) or ";" in self._query:
+            raise ContentError([Problem("directory.query", 0, 0, "is not a single SELECT statement")])
+        try:
+            self._engine = create_engine(url, pool_pre_ping=True, pool_size=1)
+        except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
+            hint = "write it like postgresql+psycopg://user:password@host/database or sqlite:////path/file.db"
+            raise ContentError([Problem("directory.url_file", 0, 0, "is not a database URL", hint)]) from error
+
+    def entries(self) -> Iterator[DirectoryEntry]:
+        """Every row of the result, streamed.
+
+        Raises:
+            ContentError: columns are missing, rows are malformed (counted from 1), or the query is refused.
+            UnavailableError: the database cannot be reached now.
+        """
+        url = self._engine.url
+        if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
+            raise UnavailableError("the directory's database file does not exist (now)")
+        try:
+            with self._engine.connect() as connection:
+                _forbid_writing(connection)
+                yield from self._rows(connection)
+                connection.rollback()
+        except DBAPIError as error:
+            raise _database_error(error) from None
+        except SQLAlchemyError as error:
+            raise UnavailableError(f"the directory's database cannot be asked: {type(error).__name__}") from None
+
+    def _rows(self, connection: Connection) -> Iterator[DirectoryEntry]:
+        place, faults = "directory.query", _Faults("directory.query")
+        streaming = connection.execution_options(stream_results=True, yield_per=_FETCH_ROWS)
+        result = streaming.execute(text(self._query))
+        names = list(result.keys())
+        missing = self._columns.missing(names)
+        if missing:
+            raise _missing_columns(place, 0, missing, names)
+        for number, row in enumerate(result, 1):
+            try:
+                entry = self._columns.entry(_mapped(row))
+            except ValueError as error:
+                faults.add(number, f"row {number}: {error}")
+            else:
+                yield entry
+        faults.settle()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _mapped(row: Row[Any]) -> Mapping[str, Any]:
+    return {
+        str(name): str(value) if isinstance(value, UUID | Decimal) else value for name, value in row._mapping.items()
+    }
+
+
+def _forbid_writing(connection: Connection) -> None:
+    dialect = connection.dialect.name
+    if dialect == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+    elif dialect in ("postgresql", "mysql", "mariadb", "oracle"):
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+def _database_error(error: DBAPIError) -> ContentError | UnavailableError:
+    kind = type(error.orig).__name__
+    wrong_query = type(error).__name__ in ("ProgrammingError", "NotSupportedError", "DataError", "InternalError")
+    no_such = "no such" in str(error.orig) or "syntax" in str(error.orig) or "readonly" in str(error.orig)
+    if wrong_query or no_such:
+        return ContentError([Problem("directory.query", 0, 0, f"the database refuses the query: {kind}")])
+    return UnavailableError(f"the directory's database cannot be asked: {kind}")

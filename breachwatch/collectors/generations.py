@@ -1,0 +1,96 @@
+"""Which file is which: a generation is one life of a log file, known by inode and by what stands in it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from breachwatch.collectors.readers import Identity, Reader
+
+HEAD_BYTES = 1024
+TAIL_BYTES = 256
+KEPT_DONE = 4
+"""Finished generations that a position remembers."""
+
+
+def fingerprint(data: bytes) -> str:
+    """128 bits of BLAKE2b, in hexadecimal."""
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How far one life of a file was read, and how to know it again.
+
+    `number` counts generations of a path from 1; 0 until the first record. `offset` is the byte after the last record
+    taken, `ordinal` the number of records before it. `head` is the fingerprint of the first `head_bytes` bytes (at
+    most 1024), `tail` that of the `tail_bytes` bytes before `offset`. `place`: where it was, links resolved.
+    `modified_ns`: when it was last written as far as known.
+    """
+
+    number: int = 0
+    device: int = 0
+    inode: int = 0
+    offset: int = 0
+    ordinal: int = 0
+    head_bytes: int = 0
+    head: str = ""
+    tail_bytes: int = 0
+    tail: str = ""
+    place: str = ""
+    modified_ns: int = 0
+    done: bool = False
+
+    @property
+    def identity(self) -> Identity:
+        """Device and inode."""
+        return self.device, self.inode
+
+    def begins(self, reader: Reader) -> bool:
+        """Whether a file starts with the same bytes; never when nothing was taken yet."""
+        return self.offset > 0 and fingerprint(reader.read(0, self.head_bytes)) == self.head
+
+    def continues(self, reader: Reader) -> bool:
+        """Whether a file holds what was taken so far, so that reading can go on in it."""
+        return (
+            self.begins(reader)
+            and fingerprint(reader.read(self.offset - self.tail_bytes, self.tail_bytes)) == self.tail
+        )
+
+    def outgrows(self, reader: Reader) -> bool:
+        """Whether a file is shorter than what was taken: an old copy, when it also begins the same."""
+        return len(reader.read(self.offset - 1, 1)) == 0
+
+    def advanced(self, reader: Reader, consumed: int, records: int, before: bytes) -> "Generation":
+        """After taking `records` more records in `consumed` bytes; `before` are the bytes that end there."""
+        offset = self.offset + consumed
+        tail = before[-TAIL_BYTES:]
+        head_bytes, head = self.head_bytes, self.head
+        if head_bytes < HEAD_BYTES:
+            start = reader.read(0, min(HEAD_BYTES, offset))
+            head_bytes, head = len(start), fingerprint(start)
+        device, inode = reader.identity
+        return replace(
+            self,
+            device=device,
+            inode=inode,
+            offset=offset,
+            ordinal=self.ordinal + records,
+            head_bytes=head_bytes,
+            head=head,
+            tail_bytes=len(tail),
+            tail=fingerprint(tail),
+            modified_ns=reader.modified_ns,
+        )
+
+
+def to_position(key: str, generations: list[Generation]) -> dict[str, Any]:
+    """What a spool keeps: every generation that gave a record and is still open, and the last finished ones."""
+    told = [one for one in generations if one.number]
+    done = [one for one in told if one.done][-KEPT_DONE:]
+    return {"key": key, "generations": [asdict(one) for one in told if not one.done or one in done]}
+
+
+def from_position(position: Mapping[str, Any] | None) -> list[Generation]:
+    """The generations of a position, oldest first."""
+    return [Generation(**one) for one in position["generations"]] if position else []
