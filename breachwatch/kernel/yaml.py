@@ -94,14 +94,14 @@ def read_all(text: str | bytes, path: str) -> list[Node]:
         raise ContentError([_not_utf8(text, path, error)]) from error
     if len(decoded) > MAX_CHARACTERS:
         raise ContentError([Problem(path, 0, 0, f"longer than {MAX_CHARACTERS} characters")])
+    if problem := _bad_character(decoded, path):
+        raise ContentError([problem])
     try:
         builder.build(yaml.parse(decoded, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         builder.problems.append(Problem(path, line, column, f"not YAML: {_syntax(error)}"))
-    except yaml.reader.ReaderError as error:
-        builder.problems.append(_bad_character(decoded, path, error.position))
     except yaml.YAMLError as error:
         builder.problems.append(
             Problem(path, 0, 0, f"not YAML: {str(error).splitlines()[0] if str(error) else error!r}")
@@ -131,9 +131,11 @@ def _not_utf8(text: str | bytes, path: str, error: UnicodeError) -> Problem:
     return Problem(path, before.count(b"\n") + 1, error.start - before.rfind(b"\n"), "not UTF-8")
 
 
-def _bad_character(text: str, path: str, position: int) -> Problem:
-    # The C reader counts bytes and the Python one characters; only ASCII before the place makes both the same.
-    before = text[:position] if isinstance(position, int) and 0 <= position <= len(text) else ""
+def _bad_character(text: str, path: str) -> Problem | None:
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if found is None:
+        return None
+    before = text[: found.start()]
     return Problem(path, before.count("\n") + 1, len(before) - before.rfind("\n"), "a control character is not allowed")
 
 

@@ -80,7 +80,7 @@ def _client(text: str) -> dict[str, Any] | None:
     first, _, others = text.partition(" ")
     second, _, user = others.partition(" ")
     fields: dict[str, Any] = {}
-    if second != "-" and user.count(" ") == 1 and _ADDRESS.fullmatch(second):
+    if second != "-" and " " in user and _ADDRESS.fullmatch(second):
         fields["cs-host"] = first
         first, user = second, user.partition(" ")[2]
     if not user and second != "-":

@@ -37,6 +37,8 @@ ANSWER = {"c-ip": "192.0.2.7", "sc-status": 200, "sc-bytes": 512} | GET
         (f'shop.example.com 192.0.2.7 - - {TIME} {ASKED} 200 512 "-" "-"', ANSWER | {"cs-host": "shop.example.com"}),
         (f"shop.example.com:443 2001:db8::7 - - {TIME} {ASKED} 200 512",
          ANSWER | {"cs-host": "shop.example.com:443", "c-ip": "2001:db8::7"}),
+        (f"shop.example.com 192.0.2.7 - ana maria {TIME} {ASKED} 200 512",
+         ANSWER | {"cs-host": "shop.example.com", "cs-username": "ana maria"}),
         (f'192.0.2.7 - - {TIME} {ASKED} 200 512 "-" "-" "203.0.113.9" 0.003', ANSWER | {"rest": '"203.0.113.9" 0.003'}),
         (f"192.0.2.7 - - {TIME} {ASKED} 200 512 0.003", ANSWER | {"rest": "0.003"}),
         (f"192.0.2.7 - ana maria {TIME} {ASKED} 200 512", ANSWER | {"cs-username": "ana maria"}),
