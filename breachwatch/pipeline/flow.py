@@ -77,9 +77,9 @@ def decide(case: Case, heard: Any, world: World, at: datetime) -> Sequence[Any]:
         case incidents_commands.RaiseByHand(playbook=name):
             return incidents.decide(case.incident, heard, world.playbook(name))
         case _ if isinstance(heard, get_args(incidents_commands.Command)):
-            return incidents.decide(case.incident, heard, world.playbook(case.raised().playbook))
+            return incidents.decide(case.incident, heard, world.meaning(case.raised().playbook))
         case _ if isinstance(heard, _HEARD_BY_CLOCKS):
-            playbook = world.playbook(case.raised().playbook)
+            playbook = world.meaning(case.raised().playbook)
             return clocks.decide(case.clocks, heard, world.regimes_of(playbook), playbook.awareness, at)
         case _ if isinstance(heard, get_args(assessment_commands.Command)):
             return assessment.decide(case.assessment, heard, world.meaning(case.raised().playbook))
