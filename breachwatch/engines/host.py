@@ -1,0 +1,57 @@
+"""Hosts the parts of a service side by side, and ends them together."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+log = logging.getLogger(__name__)
+Part = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""Runs until the event is set, then ends by itself."""
+
+PATIENCE_SECONDS = 10.0
+
+
+async def host(parts: Mapping[str, Part], stop: asyncio.Event) -> None:
+    """Run every part until `stop` is set; a part that fails ends the others too.
+
+    A part that has nothing left to do, such as standard input at its end, may return early.
+
+    Raises:
+        ExceptionGroup: what made parts fail; everything else was ended first.
+    """
+    async with asyncio.TaskGroup() as group:
+        for name, part in parts.items():
+            group.create_task(_run(name, part, stop), name=name)
+
+
+async def _run(name: str, part: Part, stop: asyncio.Event) -> None:
+    running = asyncio.ensure_future(part(stop))
+    told = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
+    except TimeoutError:
+        log.warning(
+            "%s did not end within %.0f s and was cut off; what it acknowledged is safe", name, PATIENCE_SECONDS
+        )
+    except Exception:
+        stop.set()
+        raise
+    finally:
+        told.cancel()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Let SIGINT and SIGTERM set `stop`; a second one ends the process at once, which loses nothing either."""
+    loop = asyncio.get_running_loop()
+
+    def heard(number: signal.Signals) -> None:
+        if stop.is_set():
+            loop.remove_signal_handler(number)
+            signal.raise_signal(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, heard, number)

@@ -1,0 +1,396 @@
+"""The composition root: the only file that names concrete classes and puts them together."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from breachwatch.clocks.regimes import package_regimes
+from breachwatch.collectors.directory import CsvDirectory, NdjsonDirectory, SqlDirectory
+from breachwatch.collectors.file_tail import FileTail, read_whole
+from breachwatch.collectors.stdin import StdinInlet
+from breachwatch.collectors.syslog import SyslogListener
+from breachwatch.console.app import ConsoleParts, create_app
+from breachwatch.console.passwords import one_time_code, token_hash
+from breachwatch.console.serving import WebServer
+from breachwatch.couriers.courier import Courier, Sender
+from breachwatch.couriers.smtp import SmtpSettings, SmtpTransport
+from breachwatch.detection.check import check
+from breachwatch.detection.content import Content, load_content, read_tree
+from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.detector import Detector
+from breachwatch.engines.embedded.engine import EmbeddedEngine
+from breachwatch.engines.embedded.spool import Spool
+from breachwatch.engines.host import Part, host, stop_on_signals
+from breachwatch.engines.replay import replay as run_replay
+from breachwatch.engines.replay import to_line
+from breachwatch.engines.watches import clock_watch, dispatch_watch, fact_watch, people_watch
+from breachwatch.filings.forms import package_forms
+from breachwatch.kernel.errors import ContentError, NotFoundError, Problem
+from breachwatch.kernel.facts import Role
+from breachwatch.kernel.ports import Directory, Member, Team, Waypoint, passing
+from breachwatch.kernel.pseudonyms import pseudonymiser
+from breachwatch.kernel.streams import Alert, Chunk, Tally
+from breachwatch.ledger.keys import Keys, open_keys
+from breachwatch.ledger.store import Store, open_ledger
+from breachwatch.notices.placeholders import PLACEHOLDERS
+from breachwatch.pipeline import CaseFlow, World
+from breachwatch.pipeline.case import codec
+from breachwatch.pipeline.letters import CaseLetters
+from breachwatch.settings import CsvDirectorySection, FileInput, Settings, StdinInput, SyslogInput
+from breachwatch.sources.registry import load_sources
+from breachwatch.sources.source import Source
+
+Advance = Callable[[int], object]
+alert_line = to_line
+
+
+def now() -> datetime:
+    """The wall clock: the one place where the service reads it."""
+    return datetime.now(UTC)
+
+
+def package_playbooks() -> Path:
+    """The playbooks that ship with the program: inside the wheel, or beside the package in a checkout."""
+    here = Path(__file__).parent
+    shipped = here / "_content" / "playbooks"
+    return shipped if shipped.is_dir() else here.parent / "playbooks"
+
+
+# ------------------------------------------------------------------ the whole service
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything of `breachwatch up`, put together and not yet running."""
+
+    parts: Mapping[str, Part]
+    desk_url: str
+    team: Team
+    close: Callable[[], None]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; everything is closed when this returns."""
+        try:
+            await host(self.parts, stop)
+        finally:
+            self.close()
+
+    async def run_until_signal(self) -> None:
+        """Run until SIGINT or SIGTERM."""
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        await self.run(stop)
+
+
+def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_url: str = "") -> Service:
+    """Put the service together: nothing is read, mailed or answered before it runs.
+
+    Raises:
+        ContentError: settings, sources, playbooks or keys with every problem found.
+        UnavailableError: the state folder, database or port cannot be had.
+    """
+    sources = load_sources(settings.source_files, timezone=settings.organisation.timezone)
+    _known_sources(settings, sources)
+    content = _content(settings.playbooks_dir, sources)
+    keys = open_keys(settings.state_dir)
+    pseudonymise = pseudonymiser(keys.pseudonym)
+    store = _open_store(settings, keys, waypoint=waypoint)
+    spool = Spool(settings.state_dir / "spool.sqlite", keys.derive("spool"), waypoint=waypoint)
+    addresses = {f"team-{number}": address for number, address in enumerate(settings.team.notify, 1)}
+    world = _world(settings, content, tuple(addresses))
+    flow = CaseFlow(store.ledger, store.vault, world)
+    engine = EmbeddedEngine(
+        spool,
+        Detector(content, sources, pseudonymise),
+        Correlator(content),
+        lambda alert: flow.take_alert(alert, now()),
+        waypoint=waypoint,
+        now=now,
+    )
+    inputs = [_collector(entry, sources[entry.source], spool, waypoint) for entry in settings.inputs]
+
+    def status() -> Mapping[str, Any]:
+        return _status(settings, engine, spool, inputs)
+
+    desk, url = _desk(settings, flow, store, spool, sources, status, mailbox_url)
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    sender = Sender(settings.mail.sender, settings.organisation.name)
+    letters = CaseLetters(store.ledger, store.vault, world, url, addresses)
+    transport = SmtpTransport(_smtp(settings), waypoint)
+    parts: dict[str, Part] = {
+        "detection": engine.run,
+        "desk": desk.run,
+        "courier": Courier(store.outbox, letters, transport, sender, now, owner, waypoint).run,
+        "clock": clock_watch(flow, now, waypoint).run,
+        "dispatches": dispatch_watch(flow, now).run,
+        "facts": fact_watch(store.outbox, spool.publish, now, owner, waypoint).run,
+        **{f"input {number}": collector.run for number, collector in enumerate(inputs, 1)},
+    }
+    directory = _directory(settings)
+    if directory is not None:
+        parts["people"] = people_watch(flow, store.ledger, directory, pseudonymise, now, waypoint).run
+
+    def close() -> None:
+        spool.close()
+        store.close()
+
+    return Service(parts, url, store.team, close)
+
+
+def _known_sources(settings: Settings, sources: Mapping[str, Source]) -> None:
+    unknown = [entry.source for entry in settings.inputs if entry.source not in sources]
+    if unknown:
+        known = ", ".join(sorted(sources))
+        raise ContentError(
+            [Problem("inputs", 0, 0, f"no source is called {name!r}", f"known: {known}") for name in unknown]
+        )
+
+
+def _content(playbooks: Path | None, sources: Mapping[str, Source]) -> Content:
+    return load_content(read_tree(playbooks or package_playbooks()), sources, PLACEHOLDERS)
+
+
+def _world(settings: Settings, content: Content, team: tuple[str, ...]) -> World:
+    return World(
+        playbooks=content.playbooks,
+        notices=content.notices,
+        regimes=package_regimes(),
+        form=package_forms()["cnil"],
+        organisation=settings.organisation.value(),
+        team=team,
+    )
+
+
+def _smtp(settings: Settings) -> SmtpSettings:
+    mail = settings.mail
+    return SmtpSettings(
+        host=mail.host,
+        port=mail.port,
+        security=mail.security,
+        username=mail.username,
+        password_file=mail.password_file,
+        certificate_authority_file=mail.certificate_authority_file,
+    )
+
+
+def _directory(settings: Settings) -> Directory | None:
+    section = settings.directory
+    if section is None:
+        return None
+    columns = (section.identifiers, section.name, section.email, section.language)
+    if isinstance(section, CsvDirectorySection):
+        return (CsvDirectory if section.type == "csv" else NdjsonDirectory)(section.path, *columns)
+    return SqlDirectory(_secret(section.url_file), section.query, *columns)
+
+
+def _secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+
+
+# ------------------------------------------------------------------ ways in
+
+
+Collector = FileTail | SyslogListener | StdinInlet
+
+
+def _collector(
+    entry: FileInput | SyslogInput | StdinInput, source: Source, spool: Spool, waypoint: Waypoint
+) -> Collector:
+    match entry:
+        case FileInput(path=path):
+            return FileTail(path, source.name, spool.append, spool.position, now, waypoint)
+        case SyslogInput(host=address, port=port, protocol=protocol):
+            unwrap = source.logsource.get("service") != "sshd"
+            return SyslogListener(address, port, protocol, source.name, spool.append, now, waypoint, unwrap=unwrap)
+        case StdinInput():
+            return StdinInlet(source.name, spool.append, now, waypoint)
+
+
+# ------------------------------------------------------------------ the desk
+
+
+def _desk(
+    settings: Settings,
+    flow: CaseFlow,
+    store: Store,
+    spool: Spool,
+    sources: Mapping[str, Source],
+    status: Callable[[], Mapping[str, Any]],
+    mailbox_url: str,
+) -> tuple[WebServer, str]:
+    section = settings.desk
+
+    class _Late:
+        """The application is made once its port is known, since its pages tell its address."""
+
+        app: Any = None
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.app(scope, receive, send)
+
+    late = _Late()
+    server = WebServer(late, section.host, section.port, section.certificate_file, section.key_file)
+    url = desk_url(settings, server.port)
+    late.app = create_app(
+        ConsoleParts(
+            flow=flow,
+            ledger=store.ledger,
+            outbox=store.outbox,
+            team=store.team,
+            now=now,
+            status=status,
+            append=spool.append,
+            ingest_token_hash=token_hash(_ingest_token(settings)),
+            sources=tuple(sources),
+            allowed_hosts=section.allowed_hosts,
+            secure_cookies=url.startswith("https://"),
+            desk_url=url,
+            mailbox_url=mailbox_url,
+        )
+    )
+    return server, url
+
+
+def _ingest_token(settings: Settings) -> str:
+    path = settings.ingest.token_file or settings.state_dir / "ingest.token"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+    return _secret(path)
+
+
+def desk_url(settings: Settings, port: int | None = None) -> str:
+    """How the team reaches the desk."""
+    if settings.desk.public_url:
+        return settings.desk.public_url.rstrip("/")
+    scheme = "https" if settings.desk.certificate_file else "http"
+    return f"{scheme}://{settings.desk.host}:{port or settings.desk.port}"
+
+
+def _status(settings: Settings, engine: EmbeddedEngine, spool: Spool, inputs: Sequence[Collector]) -> Mapping[str, Any]:
+    health = engine.status()
+    troubles = [f"{place}: {text}" for place, text in health["trouble"].items()]
+    letters: dict[tuple[str, str], int] = {}
+    for source, tally in health["totals"].items():
+        for reason, count in tally.dead.items():
+            letters[source, reason] = count
+    return {
+        "sources": [_input_status(entry, one) for entry, one in zip(settings.inputs, inputs, strict=True)],
+        "tallies": health["totals"],
+        "dead_letters": [(source, reason, count) for (source, reason), count in sorted(letters.items())],
+        "broken_rules": health["broken_rules"],
+        "troubles": troubles,
+        "backlog": health["waiting_chunks"],
+    }
+
+
+def _input_status(entry: FileInput | SyslogInput | StdinInput, collector: Collector) -> Mapping[str, Any]:
+    told = collector.status()
+    how = entry.path if isinstance(entry, FileInput) else entry.type
+    trouble = str(told.get("trouble") or "")
+    return {
+        "name": entry.source,
+        "title": entry.source,
+        "how": how,
+        "state": "failed" if trouble else "reading",
+        "detail": trouble,
+        "last_at": None,
+    }
+
+
+# ------------------------------------------------------------------ what single commands need
+
+
+def open_store(settings: Settings, *, must_exist: bool = False) -> Store:
+    """The ledger alone.
+
+    Raises:
+        NotFoundError: `must_exist`, and nothing was ever stored.
+        UnavailableError: it cannot be opened now.
+    """
+    if must_exist and not settings.state_dir.is_dir():
+        raise NotFoundError(f"there is no state in {settings.state_dir} yet; run `breachwatch up` first")
+    return _open_store(settings, open_keys(settings.state_dir), must_exist=must_exist)
+
+
+def _open_store(settings: Settings, keys: Keys, *, must_exist: bool = False, waypoint: Waypoint = passing) -> Store:
+    section = settings.ledger
+    url = _secret(section.url_file) if section.url_file else section.url
+    url = url or f"sqlite:///{settings.state_dir / 'ledger.sqlite'}"
+    return open_ledger(url, keys, codec(), must_exist=must_exist, waypoint=waypoint)
+
+
+def add_member(
+    settings: Settings, name: str, display_name: str, roles: frozenset[Role], at: datetime, good_for: timedelta
+) -> str:
+    """Add a member or change one, and offer a one-time sign-in; returns its code, which is stored only hashed."""
+    store = open_store(settings)
+    try:
+        store.team.put(Member(name, display_name, roles), None)
+        return _offer(store.team, name, at, good_for)
+    finally:
+        store.close()
+
+
+def offer_sign_in(settings: Settings, name: str, at: datetime, good_for: timedelta) -> str:
+    """A new one-time sign-in for an active member.
+
+    Raises:
+        NotFoundError: nobody active has this name.
+    """
+    store = open_store(settings)
+    try:
+        if not any(one.name == name and one.active for one in store.team.members()):
+            raise NotFoundError(f"nobody active is called {name!r}; see `breachwatch member list`")
+        return _offer(store.team, name, at, good_for)
+    finally:
+        store.close()
+
+
+def _offer(team: Team, name: str, at: datetime, good_for: timedelta) -> str:
+    code = one_time_code()
+    team.offer_sign_in(name, token_hash(code), at + good_for)
+    return code
+
+
+# ------------------------------------------------------------------ replay and check
+
+
+def build_replay(
+    source: str, *, playbooks: Path | None, source_files: Sequence[Path], timezone: str, reference: datetime
+) -> Callable[[Sequence[Path], Advance], tuple[list[Alert], Tally]]:
+    """A replay of files of one source, under a pseudonym key that is forgotten with it.
+
+    Raises:
+        NotFoundError: no such source.
+        ContentError: playbooks or source definitions with problems.
+    """
+    sources = load_sources(source_files, timezone=timezone)
+    if source not in sources:
+        raise NotFoundError(f"no source is called {source!r}; known: {', '.join(sorted(sources))}")
+    content = _content(playbooks, sources)
+    detector = Detector(content, sources, pseudonymiser(secrets.token_bytes(32)))
+
+    def run(files: Sequence[Path], advance: Advance) -> tuple[list[Alert], Tally]:
+        def chunks() -> Iterator[Chunk]:
+            for path in files:
+                yield from read_whole(path, source, reference, advance)
+
+        return run_replay(chunks(), detector, Correlator(content))
+
+    return run
+
+
+def check_playbooks(folder: Path, source_files: Sequence[Path]) -> tuple[list[Problem], str]:
+    """Every problem of a playbooks folder, and one line that sums it up."""
+    return check(read_tree(folder), load_sources(source_files), PLACEHOLDERS)
