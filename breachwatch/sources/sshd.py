@@ -19,7 +19,7 @@ NOT_SSHD = Ignored("not sshd")
 Fields = dict[str, Any]
 
 _LEVELS = ("error: ", "fatal: ", "info: ")
-_SOLARIS = re.compile(r"\[ID \d+ \w+\.\w+\] ")
+_PREFIX = re.compile(r"\[ID \d+ \w+\.\w+\] |kernel:\[ *\d+\.\d+\]: ")  # of Solaris; of some journals
 _REPEATED = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
 _WHO = r"(invalid user |illegal user )?(.*)"
 _KEY = r"\S+ \S+(?: ID .* \(serial \d+\) CA \S+ \S+)?(?:, client user \".*\", client host \".*\")?"
@@ -104,10 +104,10 @@ def _fields(line: Line) -> Fields:
 
 
 def _unwrapped(message: str, fields: Fields) -> str:
-    """A message without what may stand around it: blanks, a Solaris tag, a count of repeats, a level."""
+    """A message without what may stand around it: blanks, a prefix of the system, a count of repeats, a level."""
     message = message.strip(" ")
-    if message.startswith("[ID "):
-        message = _SOLARIS.sub("", message, count=1)
+    if found := _PREFIX.match(message):
+        message = message[found.end() :]
     if message.startswith("message repeated ") and (found := _REPEATED.fullmatch(message)):
         fields["repeated"], message = int(found[1]), found[2].rstrip(" ")
         if message.endswith(" [preauth]"):
