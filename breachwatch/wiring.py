@@ -17,7 +17,7 @@ from breachwatch.collectors.stdin import StdinInlet
 from breachwatch.collectors.syslog import SyslogListener
 from breachwatch.console.app import ConsoleParts, create_app
 from breachwatch.console.passwords import one_time_code, token_hash
-from breachwatch.console.serving import WebServer
+from breachwatch.console.serving import WebServer, listen
 from breachwatch.couriers.courier import Courier, Sender
 from breachwatch.couriers.smtp import SmtpSettings, SmtpTransport
 from breachwatch.detection.check import check
@@ -29,6 +29,7 @@ from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.host import Part, host, stop_on_signals
 from breachwatch.engines.replay import replay as run_replay
 from breachwatch.engines.replay import to_line
+from breachwatch.engines.status import service_status
 from breachwatch.engines.watches import clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.errors import ContentError, NotFoundError, Problem
@@ -113,10 +114,10 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         waypoint=waypoint,
         now=now,
     )
-    inputs = [_collector(entry, sources[entry.source], spool, waypoint) for entry in settings.inputs]
+    followed = [(entry, _collector(entry, sources[entry.source], spool, waypoint)) for entry in settings.inputs]
 
     def status() -> Mapping[str, Any]:
-        return _status(settings, engine, spool, inputs)
+        return service_status(engine.status(), [(one.source, one.type, each) for one, each in followed])
 
     desk, url = _desk(settings, flow, store, spool, sources, status, mailbox_url)
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -130,7 +131,7 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         "clock": clock_watch(flow, now, waypoint).run,
         "dispatches": dispatch_watch(flow, now).run,
         "facts": fact_watch(store.outbox, spool.publish, now, owner, waypoint).run,
-        **{f"input {number}": collector.run for number, collector in enumerate(inputs, 1)},
+        **{f"input {number}": collector.run for number, (_, collector) in enumerate(followed, 1)},
     }
     directory = _directory(settings)
     if directory is not None:
@@ -228,19 +229,9 @@ def _desk(
     mailbox_url: str,
 ) -> tuple[WebServer, str]:
     section = settings.desk
-
-    class _Late:
-        """The application is made once its port is known, since its pages tell its address."""
-
-        app: Any = None
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            await self.app(scope, receive, send)
-
-    late = _Late()
-    server = WebServer(late, section.host, section.port, section.certificate_file, section.key_file)
-    url = desk_url(settings, server.port)
-    late.app = create_app(
+    listener = listen(section.host, section.port)
+    url = desk_url(settings, listener.getsockname()[1])
+    app = create_app(
         ConsoleParts(
             flow=flow,
             ledger=store.ledger,
@@ -257,7 +248,7 @@ def _desk(
             mailbox_url=mailbox_url,
         )
     )
-    return server, url
+    return WebServer(app, listener, section.certificate_file, section.key_file), url
 
 
 def _ingest_token(settings: Settings) -> str:
@@ -275,37 +266,6 @@ def desk_url(settings: Settings, port: int | None = None) -> str:
         return settings.desk.public_url.rstrip("/")
     scheme = "https" if settings.desk.certificate_file else "http"
     return f"{scheme}://{settings.desk.host}:{port or settings.desk.port}"
-
-
-def _status(settings: Settings, engine: EmbeddedEngine, spool: Spool, inputs: Sequence[Collector]) -> Mapping[str, Any]:
-    health = engine.status()
-    troubles = [f"{place}: {text}" for place, text in health["trouble"].items()]
-    letters: dict[tuple[str, str], int] = {}
-    for source, tally in health["totals"].items():
-        for reason, count in tally.dead.items():
-            letters[source, reason] = count
-    return {
-        "sources": [_input_status(entry, one) for entry, one in zip(settings.inputs, inputs, strict=True)],
-        "tallies": health["totals"],
-        "dead_letters": [(source, reason, count) for (source, reason), count in sorted(letters.items())],
-        "broken_rules": health["broken_rules"],
-        "troubles": troubles,
-        "backlog": health["waiting_chunks"],
-    }
-
-
-def _input_status(entry: FileInput | SyslogInput | StdinInput, collector: Collector) -> Mapping[str, Any]:
-    told = collector.status()
-    how = entry.path if isinstance(entry, FileInput) else entry.type
-    trouble = str(told.get("trouble") or "")
-    return {
-        "name": entry.source,
-        "title": entry.source,
-        "how": how,
-        "state": "failed" if trouble else "reading",
-        "detail": trouble,
-        "last_at": None,
-    }
 
 
 # ------------------------------------------------------------------ what single commands need

@@ -16,28 +16,18 @@ GRACE_SECONDS = 3
 
 
 class WebServer:
-    """Serves one application; the socket is bound at once, so that a port in use is told before anything starts.
+    """Serves one application.
 
     Args:
         app: any ASGI application.
-        host: address to listen on.
-        port: 0 picks a free one; see `port`.
+        listener: where; see `listen`.
         certificate_file: with `key_file`, TLS (PEM).
-
-    Raises:
-        UnavailableError: the address cannot be listened on.
     """
 
     def __init__(
-        self,
-        app: Any,
-        host: str,
-        port: int,
-        certificate_file: Path | None = None,
-        key_file: Path | None = None,
+        self, app: Any, listener: socket.socket, certificate_file: Path | None = None, key_file: Path | None = None
     ) -> None:
-        self._socket = _listen(host, port)
-        self.port: int = self._socket.getsockname()[1]
+        self._socket = listener
         self._config = uvicorn.Config(
             app,
             lifespan="off",
@@ -69,7 +59,16 @@ class _Quiet(uvicorn.Server):
         return nullcontext()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket, taken before anything starts, so that a port in use is told at once.
+
+    Args:
+        host: address to listen on.
+        port: 0 picks a free one.
+
+    Raises:
+        UnavailableError: the address cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -4,6 +4,7 @@ It binds to loopback, speaks plain SMTP and has no accounts: everything that lan
 """
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -64,11 +65,13 @@ class Mailbox:
         return _parsed(path) if path.is_file() else None
 
 
-async def serve_smtp(mailbox: Mailbox, port: int) -> asyncio.Server:
-    """Listen on loopback; port 0 picks a free one."""
-    return await asyncio.get_running_loop().create_server(
-        lambda: SMTP(mailbox, hostname="mailbox.example", enable_SMTPUTF8=True), "127.0.0.1", port
+async def serve_smtp(mailbox: Mailbox, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Take mail on a listening socket until `stop` is set."""
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(mailbox, hostname="mailbox.example", enable_SMTPUTF8=True), sock=listener
     )
+    async with server:
+        await stop.wait()
 
 
 def create_mailbox_app(mailbox: Mailbox, desk_url: str) -> Starlette:
