@@ -73,12 +73,20 @@ def parser(zone: tzinfo) -> Parse:
             if not isinstance(line, Line):
                 return line
             if line.program not in PROGRAMS:
-                return NOT_SSHD
+                if line.program != "sshd(pam_unix)":
+                    return NOT_SSHD
+                line = _of_old_pam(line)
             return placed(line.at_us, received_us, _fields(line))
         except Exception as error:
             return Dead(f"not read: {type(error).__name__}")
 
     return parse
+
+
+def _of_old_pam(line: Line) -> Line:
+    """PAM before 2006 put itself into the program's name; the same line as PAM writes it since."""
+    phase = "session" if line.message.startswith("session ") else "auth"
+    return line._replace(program="sshd", message=f"pam_unix(sshd:{phase}): {line.message}")
 
 
 def _fields(line: Line) -> Fields:

@@ -251,6 +251,20 @@ def test_every_program_of_openssh_is_heard(fields: Fields, program: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("message", "action", "user"),
+    [
+        ("authentication failure; logname= uid=0 euid=0 tty=NODEVssh ruser= rhost=192.0.2.7  user=root",
+         "pam_failure", "root"),
+        ("session opened for user ana by (uid=509)", "session_opened", "ana"),
+        ("check pass; user unknown", "other", None),
+    ],
+)  # fmt: skip
+def test_the_way_in_which_old_pam_signed_its_lines(fields: Fields, message: str, action: str, user: str | None) -> None:
+    found = fields("linux-sshd", f"Jun 14 15:16:01 combo sshd(pam_unix)[19939]: {message}")
+    assert (found["action"], found.get("user"), found["pid"]) == (action, user, 19939)
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "Mar 27 13:06:56 shop CRON[1]: pam_unix(cron:session): session opened for user root by (uid=0)",
