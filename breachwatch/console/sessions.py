@@ -92,6 +92,14 @@ class Sessions:
         self._team.end_session(token_hash(session.token))
         return self._open(session.member.name, "p")
 
+    def note_wrong_password(self, name: str, client: str) -> None:
+        """Count a wrong current password like a failed sign-in.
+
+        Raises:
+            ThrottledError: there were too many.
+        """
+        self._attempt(client, name)
+
     def end(self, token: str) -> None:
         """Sign out."""
         self._team.end_session(token_hash(token))

@@ -4,7 +4,6 @@ import logging
 import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -74,7 +73,7 @@ async def _shelled(page: Page, desk: Desk, request: Request) -> Response:
         _check_form(page, visit, request)
         response: Response = await run_in_threadpool(page.answer, visit)
     except Exception as error:
-        return await run_in_threadpool(oops, desk, request, error, page, visit)
+        response = await run_in_threadpool(oops, desk, request, error, page, visit)
     return response
 
 
@@ -173,7 +172,9 @@ def _same_origin(request: Request) -> bool:
 # ---------------------------------------------------------------------------------------------- what went wrong
 
 
-def oops(desk: Desk, request: Request, error: Exception, page: Page | None = None, visit: Visit | None = None) -> Any:
+def oops(
+    desk: Desk, request: Request, error: Exception, page: Page | None = None, visit: Visit | None = None
+) -> Response:
     """The answer to an error: plain words and what to do, never what the program was holding."""
     status, detail = _told(error)
     if status == 500:

@@ -27,6 +27,12 @@ def shown(value: object, limit: int = MAX_SHOWN) -> Markup:
     return Markup('<bdi class="raw">{}</bdi>{}').format(inner, more)
 
 
+def lines(value: object, limit: int = 20_000) -> Markup:
+    """What a person wrote, line by line; otherwise as harmless as `shown`."""
+    text = str(value).replace("\r\n", "\n")
+    return Markup("<br>").join(shown(line, limit) if line else Markup("") for line in text.split("\n"))
+
+
 def _char(char: str) -> Markup:
     if char != " " and (unicodedata.category(char) in _ODD_KINDS or (char.isspace() and char != "\N{NO-BREAK SPACE}")):
         name = unicodedata.name(char, "control character").lower()
