@@ -4,8 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from breachwatch.detection.folders import read_folders
+from breachwatch.detection.links import link
 from breachwatch.detection.playbook import NoticeTemplate, Playbook
 from breachwatch.detection.rules import Correlation, Rule
+from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.sources.source import Source
 
 
@@ -43,4 +46,26 @@ def load_content(tree: Mapping[str, bytes], sources: Mapping[str, Source], place
     Raises:
         ContentError: all problems of all files at once, with line, column and the nearest right word.
     """
-    raise NotImplementedError
+    problems: list[Problem] = []
+    playbooks: dict[str, Playbook] = {}
+    notices: dict[tuple[str, str], NoticeTemplate] = {}
+    rules: list[Rule] = []
+    correlations: list[Correlation] = []
+    for folder in read_folders(tree, placeholders):
+        linked = link(folder, sources)
+        problems.extend([*folder.problems, *linked.problems])
+        if folder.playbook is None:
+            continue
+        playbooks[folder.playbook.id] = folder.playbook
+        notices.update({(folder.playbook.id, language): each for language, each in folder.notices.items()})
+        rules.extend(linked.rules)
+        correlations.extend(linked.correlations)
+    if not playbooks and not problems:
+        problems.append(
+            Problem(
+                min(tree, default="playbooks"), 0, 0, "no playbook here", "a playbook is a folder with a playbook.yml"
+            )
+        )
+    if problems:
+        raise ContentError(sorted(dict.fromkeys(problems), key=lambda each: (each.path, each.line, each.column)))
+    return Content(playbooks, notices, tuple(rules), tuple(correlations))

@@ -12,7 +12,7 @@ import orjson
 
 from breachwatch.detection.content import Content
 from breachwatch.detection.entries import Entry
-from breachwatch.detection.rules import SEPARATOR, Correlation
+from breachwatch.detection.rules import SEPARATOR, Correlation, Input
 from breachwatch.detection.stored import EVENTS, SUBJECTS, VERSION, changes_of, head_of, window_of
 from breachwatch.detection.window import Window, key_of
 from breachwatch.kernel.ids import derive
@@ -53,6 +53,7 @@ class Correlator:
     def __init__(self, content: Content) -> None:
         self._correlations = content.correlations
         self._windows: list[dict[Group, Window]] = [{} for _ in self._correlations]
+        self._listened = {(each.playbook, inner.rule) for each in self._correlations for inner in each.inputs}
         self._clocks: dict[str, int] = {}
         self._changed: dict[str, Window] = {}
         self._gone: set[str] = set()
@@ -68,7 +69,8 @@ class Correlator:
             for window, arrived in touched.values():
                 marked, completed, too_late = window.take(arrived)
                 late.update(each.event for each in too_late if correlation.inputs[each.input].reach_us == 0)
-                _signal(correlation, window, arrived, marked, completed, heard)
+                if (correlation.playbook, correlation.id) in self._listened:
+                    _signal(correlation, window, arrived, marked, completed, heard)
                 window.release(marked)
                 alerts.extend(window.tell())
                 self.crowded_out += window.prune()
@@ -142,7 +144,7 @@ class Correlator:
                 counted = _counted(signal.values, listened.counted)
                 if listened.counted and not counted:
                     continue
-                for group in _groups(signal.values, listened.group):
+                for group in _groups(signal.values, listened):
                     if group not in touched:
                         touched[group] = (self._touch(index, correlation, group), [])
                     touched[group][1].append(_entry(correlation, number, signal.entry, counted))
@@ -240,10 +242,10 @@ def _entry(correlation: Correlation, number: int, heard: Entry, counted: tuple[s
     )
 
 
-def _groups(values: Mapping[str, str], names: tuple[str, ...]) -> Iterator[Group]:
+def _groups(values: Mapping[str, str], listened: Input) -> Iterator[Group]:
     """The groups an event belongs to: one, none if a field is absent, several if a field holds a list."""
-    columns = [_split(values.get(name)) for name in names]
-    return product(*columns)
+    absent = "" if listened.lenient else None
+    return product(*(_split(values.get(name, absent)) for name in listened.group))
 
 
 def _counted(values: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from breachwatch.detection.content import Content
+from breachwatch.detection.matcher import Matcher
+from breachwatch.detection.tellers import Teller
+from breachwatch.kernel.ids import event_id
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Chunk, DeadLetter, Match, Tally
+from breachwatch.kernel.time import to_microseconds
+from breachwatch.sources.event import Dead, Event, Ignored, Outcome, Parse
 from breachwatch.sources.source import Source
+
+_TOO_LONG = Dead("too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +26,90 @@ class Detected:
     broken_rules: Mapping[str, str]
 
 
+class _Plan:
+    """One source with its rules compiled, and what tells a match of each."""
+
+    def __init__(self, content: Content, source: Source, pseudonymise: Pseudonymise) -> None:
+        self.source = source
+        self.rules = [rule for rule in content.rules if source.name in rule.sources]
+        self.matcher = Matcher(source, self.rules)
+        self.tellers = [Teller(rule, content.playbooks[rule.playbook], source, pseudonymise) for rule in self.rules]
+
+    def broken(self) -> dict[str, str]:
+        """Rules of this source that were switched off."""
+        return {self.rules[at].id: f"{error}, source {self.source.name}" for at, error in self.matcher.broken.items()}
+
+
 class Detector:
-    """Matches every rule of the content against the records of its sources."""
+    """Matches every rule of the content against the records of its sources.
+
+    Args:
+        content: what `load_content` gave.
+        sources: by name, as they were when the content was loaded.
+        pseudonymise: what makes references of people; identifiers go no further.
+    """
 
     def __init__(self, content: Content, sources: Mapping[str, Source], pseudonymise: Pseudonymise) -> None:
-        self._content = content
-        self._sources = sources
-        self._pseudonymise = pseudonymise
+        self._plans = {name: _Plan(content, source, pseudonymise) for name, source in sources.items()}
 
     def match(self, chunk: Chunk) -> Detected:
         """Read and match a chunk's records. Never raises: a rule that does is switched off and named."""
-        raise NotImplementedError
+        plan = self._plans.get(chunk.source)
+        if plan is None:
+            return _unknown(chunk)
+        received_us = to_microseconds(chunk.received_at)
+        too_long = {index for index, _ in chunk.oversized}
+        parse, matcher = plan.source.parse, plan.matcher
+        matches: list[Match] = []
+        dead: list[DeadLetter] = []
+        ignored: dict[str, int] = {}
+        events = 0
+        for index, record in enumerate(chunk.records):
+            outcome: Outcome = _TOO_LONG if index in too_long else _read(parse, record, received_us)
+            if type(outcome) is Event:
+                events += 1
+                found = matcher(outcome.fields)
+                if found:
+                    _tell(plan, found, outcome, chunk, index, matches)
+            elif isinstance(outcome, Ignored):
+                ignored[outcome.reason] = ignored.get(outcome.reason, 0) + 1
+            elif isinstance(outcome, Dead):
+                dead.append(DeadLetter(chunk.source, chunk.origin, chunk.first_ordinal + index, outcome.reason))
+        tally = Tally(records=len(chunk.records), events=events, ignored=ignored, dead=_by_reason(dead))
+        return Detected(matches, dead, tally, self._broken())
+
+    def _broken(self) -> dict[str, str]:
+        return {
+            rule: error for plan in self._plans.values() if plan.matcher.broken for rule, error in plan.broken().items()
+        }
+
+
+def _read(parse: Parse, record: bytes, received_us: int) -> Outcome:
+    try:
+        return parse(record, received_us)
+    except Exception as error:
+        return Dead(f"the parser failed: {type(error).__name__}")
+
+
+def _tell(plan: _Plan, found: list[int], event: Event, chunk: Chunk, index: int, matches: list[Match]) -> None:
+    event_name = event_id(chunk.origin, chunk.first_ordinal + index)
+    for at in found:
+        try:
+            matches.append(plan.tellers[at].match(event, event_name))
+        except Exception as error:
+            plan.matcher.switch_off(at, f"{type(error).__name__} while telling a match")
+
+
+def _unknown(chunk: Chunk) -> Detected:
+    dead = [
+        DeadLetter(chunk.source, chunk.origin, chunk.first_ordinal + index, "unknown source")
+        for index in range(len(chunk.records))
+    ]
+    return Detected([], dead, Tally(records=len(dead), dead=_by_reason(dead)), {})
+
+
+def _by_reason(dead: list[DeadLetter]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for letter in dead:
+        counts[letter.reason] = counts.get(letter.reason, 0) + 1
+    return counts

@@ -19,14 +19,16 @@ SEPARATOR = "\x1f"
 class Rule:
     """One Sigma rule of a playbook.
 
-    `id`: the Sigma id, else its name, else its title; so do alerts and matches call it. `sources`: names of the
-    loaded sources that its logsource fits. `wanted`: the fields that correlations group by or count, as written.
+    `id`: the Sigma id, else its name, else its title; so do alerts and matches call it. `names`: all it may be called
+    by. `sources`: names of the loaded sources that its logsource fits. `wanted`: the fields that correlations group by
+    or count, as written.
     """
 
     playbook: str
     id: str
     title: str
     name: str
+    names: frozenset[str]
     level: str
     condition: Condition
     logsource: Mapping[str, str]
@@ -41,12 +43,14 @@ class Input:
     `group` and `counted`: the names under which its matches carry the group and the counted values (aliases resolved).
     `reach_us`: how far before a window's start its events still belong to the window's story: 0 for a rule, the
     timespan of an inner correlation (plus its own reach), whose first events stand before the moment it was crossed.
+    `lenient`: an event without a group field is grouped under an empty value, instead of being left out.
     """
 
     rule: str
     group: tuple[str, ...]
     counted: tuple[str, ...] = ()
     reach_us: int = 0
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Window:
         return [self._alert(episode) for episode in grown]
 
     def prune(self) -> int:
-        """Forget events and episodes that no timely event can touch any more; returns how many went for want of room."""
+        """Forget what no timely event can touch any more; returns how many events went only for want of room."""
         keep = self.newest - self.correlation.horizon_us
         cut = bisect_left(self.times, keep)
         crowded = max(0, len(self.entries) - cut - MAX_EVENTS)

@@ -1,0 +1,136 @@
+"""What a match tells of its event: the values that correlations need, who is affected, and the evidence.
+
+This is the last place that sees a person's identifier: every field that the playbook names as a subject leaves here as
+a pseudonym, wherever it goes.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from breachwatch.detection.matcher import accessor
+from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.predicates import text_of
+from breachwatch.detection.rules import SEPARATOR, Rule
+from breachwatch.kernel.ids import EventId, SubjectRef
+from breachwatch.kernel.pseudonyms import Pseudonymise
+from breachwatch.kernel.streams import Match
+from breachwatch.sources.event import Event
+from breachwatch.sources.source import Source
+
+MAX_VALUE = 256
+"""Longest text kept of one value, in characters; what is longer ends in a digest, so that different stays different."""
+MAX_LISTED = 20
+"""Most members of a list kept in a sample."""
+MAX_RECORDS = 1_000_000_000
+_REMEMBERED = 65_536
+
+_Get = Callable[[Any], Any]
+
+
+class Teller:
+    """Makes the `Match` of one rule for events of one source."""
+
+    def __init__(self, rule: Rule, playbook: Playbook, source: Source, pseudonymise: Pseudonymise) -> None:
+        meaning = playbook.detection
+        self._rule = rule
+        self._source = source.name
+        self._pseudonym = lru_cache(maxsize=_REMEMBERED)(pseudonymise)
+        self._kinds = {source.native(subject.field): subject.kind for subject in reversed(meaning.subjects)}
+        self._values = [(name, *self._reader(source, name)) for name in rule.wanted]
+        self._subjects = [
+            (self._get(source, subject.field), subject.kind)
+            for subject in meaning.subjects
+            if subject.rules is None or rule.names & set(subject.rules)
+        ]
+        self._evidence = [(path.split("."), *self._reader(source, path)) for path in meaning.evidence]
+        self._records = self._get(source, meaning.records_field) if meaning.records_field else None
+
+    def match(self, event: Event, name: EventId) -> Match:
+        """The match of one event that the rule matched."""
+        fields = event.fields
+        values: dict[str, str] = {}
+        for field, get, kind in self._values:
+            texts = self._texts(get(fields), kind)
+            if texts:
+                values[field] = SEPARATOR.join(texts)
+        return Match(
+            playbook=self._rule.playbook,
+            rule=self._rule.id,
+            event_id=name,
+            at_us=event.at_us,
+            source=self._source,
+            values=values,
+            subjects=self._people(fields) if self._subjects else (),
+            records=self._count(fields),
+            sample=self._sample(event),
+        )
+
+    @staticmethod
+    def _get(source: Source, field: str) -> _Get:
+        path = source.native(field)
+        if field in source.constants and field not in source.attributes:
+            constant = source.constants[field]
+            return lambda _fields: constant
+        return accessor(path) if path is not None else lambda _fields: None
+
+    def _reader(self, source: Source, field: str) -> tuple[_Get, str]:
+        path = source.native(field)
+        return self._get(source, field), self._kinds.get(path, "") if path is not None else ""
+
+    def _people(self, fields: Any) -> tuple[SubjectRef, ...]:
+        refs: dict[SubjectRef, None] = {}
+        for get, kind in self._subjects:
+            for text in _members(get(fields)):
+                refs[self._pseudonym(kind, text)] = None
+        return tuple(refs)
+
+    def _texts(self, value: Any, kind: str) -> list[str]:
+        if kind:
+            return list(dict.fromkeys(self._pseudonym(kind, text) for text in _members(value)))
+        return list(dict.fromkeys(bounded(text).replace(SEPARATOR, " ") for text in _members(value)))
+
+    def _count(self, fields: Any) -> int:
+        count = self._records(fields) if self._records is not None else 1
+        known = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+        return min(count, MAX_RECORDS) if known else 1
+
+    def _sample(self, event: Event) -> dict[str, Any]:
+        sample: dict[str, Any] = {"time": event.at_us // 1000}
+        for (*parents, leaf), get, kind in self._evidence:
+            value = get(event.fields)
+            if value is None:
+                continue
+            place = sample
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[leaf] = self._shown(value, kind)
+        return sample
+
+    def _shown(self, value: Any, kind: str) -> Any:
+        if kind:
+            refs = [self._pseudonym(kind, text) for text in _members(value)][:MAX_LISTED]
+            return refs if isinstance(value, list) else next(iter(refs), None)
+        if isinstance(value, list):
+            return [self._shown(member, "") for member in value[:MAX_LISTED]]
+        if isinstance(value, str):
+            return bounded(value)
+        return value if isinstance(value, int | float) else bounded(str(value))
+
+
+def bounded(text: str) -> str:
+    """A text of at most `MAX_VALUE` characters that stands for this one and no other, without lone surrogates."""
+    sound = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    if len(sound) <= MAX_VALUE:
+        return sound
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{sound[: MAX_VALUE - 20]}... {digest}"
+
+
+def _members(value: Any) -> Iterable[str]:
+    """The texts that a value holds: one, those of a list, or none."""
+    for member in value if isinstance(value, list) else (value,):
+        text = text_of(member)
+        if text:
+            yield text
