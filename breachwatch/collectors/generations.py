@@ -46,20 +46,31 @@ class Generation:
         """Device and inode."""
         return self.device, self.inode
 
+    @property
+    def unmistakable(self) -> bool:
+        """Whether enough was taken to know the file by its content alone, such as after it moved to another disk."""
+        return self.head_bytes >= HEAD_BYTES
+
     def begins(self, reader: Reader) -> bool:
         """Whether a file starts with the same bytes; never when nothing was taken yet."""
         return self.offset > 0 and fingerprint(reader.read(0, self.head_bytes)) == self.head
 
     def continues(self, reader: Reader) -> bool:
         """Whether a file holds what was taken so far, so that reading can go on in it."""
-        return (
-            self.begins(reader)
-            and fingerprint(reader.read(self.offset - self.tail_bytes, self.tail_bytes)) == self.tail
-        )
+        before = reader.read(self.offset - self.tail_bytes, self.tail_bytes) if self.offset else b""
+        return self.begins(reader) and self.preceded_by(before)
+
+    def preceded_by(self, before: bytes) -> bool:
+        """Whether these `tail_bytes` bytes are those that stood before `offset`."""
+        return not self.tail_bytes or fingerprint(before) == self.tail
 
     def outgrows(self, reader: Reader) -> bool:
         """Whether a file is shorter than what was taken: an old copy, when it also begins the same."""
-        return len(reader.read(self.offset - 1, 1)) == 0
+        return self.offset > 0 and not reader.read(self.offset - 1, 1)
+
+    def ended(self, consumed: int, records: int) -> "Generation":
+        """After taking the last records, whose file is gone."""
+        return replace(self, offset=self.offset + consumed, ordinal=self.ordinal + records)
 
     def advanced(self, reader: Reader, consumed: int, records: int, before: bytes) -> "Generation":
         """After taking `records` more records in `consumed` bytes; `before` are the bytes that end there."""

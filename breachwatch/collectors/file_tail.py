@@ -1,0 +1,195 @@
+"""Follow log files as they grow, through rotation, truncation and restarts: every line once."""
+
+import asyncio
+import glob
+import gzip
+import logging
+import os
+import stat
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from breachwatch.collectors.inlet import PAUSES, first_of
+from breachwatch.collectors.lines import ChunkBuilder, LineSplitter
+from breachwatch.collectors.path_tail import Append, PathTail, Surroundings
+from breachwatch.collectors.rotations import rotation_tag
+from breachwatch.kernel.errors import ContentError, Problem, UnavailableError
+from breachwatch.kernel.ports import Waypoint, passing
+from breachwatch.kernel.streams import Chunk
+
+log = logging.getLogger(__name__)
+LOOK_SECONDS = 0.2
+LINGER = timedelta(seconds=30)
+_MOST_RECORDS = 1_000
+_BLOCK_BYTES = 256 << 10
+
+
+class FileTail:
+    """Follows one path, or every path that a glob matches now and later.
+
+    The position goes into the spool together with the lines it stands for, so each line is taken exactly once, kill
+    or no kill. A file is known by inode and content, not by name.
+
+    Args:
+        pattern: path, or glob with `*`, `?`, `[...]`, `**`. Rotated files of a matched path are left to that path.
+        source: name of the source the lines are of.
+        append: stores a chunk and its position in one transaction.
+        position: what `append` last stored under a key.
+        now: the wall clock.
+        waypoint: told of `tail:after-read`.
+        linger: how long a file that was rotated away is still watched for lines of a writer that holds it open; then
+            its last line counts even without a line feed.
+        max_records: most lines of one chunk.
+    """
+
+    def __init__(
+        self,
+        pattern: str | Path,
+        source: str,
+        append: Append,
+        position: Callable[[str], Mapping[str, Any] | None],
+        now: Callable[[], datetime],
+        *,
+        waypoint: Waypoint = passing,
+        linger: timedelta = LINGER,
+        max_records: int = _MOST_RECORDS,
+    ) -> None:
+        self._pattern = os.path.abspath(pattern)
+        self._around = Surroundings(source, append, position, now, linger, max_records, waypoint)
+        self._tails: dict[str, PathTail] = {}
+        self._taken = 0
+        self._trouble = ""
+
+    def status(self) -> dict[str, object]:
+        """What an operator should see. `missing`: rotated files whose rest was not found after a restart."""
+        return {
+            "files": len(self._tails),
+            "stored": self._taken,
+            "missing": self._around.missing,
+            "problems": dict(self._around.problems),
+            "trouble": self._trouble,
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every 0.2 s until `stop` is set; while the spool takes nothing, wait longer and longer (10 s)."""
+        failures = 0
+        stopped = asyncio.create_task(stop.wait())
+        looking: asyncio.Task[int] | None = None
+        try:
+            while not stop.is_set():
+                looking = asyncio.create_task(asyncio.to_thread(self.poll))
+                await asyncio.wait({looking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                self._around.stopping = stop.is_set()
+                failures = await self._looked(looking, failures)
+                await first_of(PAUSES[min(failures, len(PAUSES)) - 1] if failures else LOOK_SECONDS, stop)
+        finally:
+            self._around.stopping = True
+            stopped.cancel()
+            if looking is not None:
+                await asyncio.wait({looking})
+            self.close()
+
+    async def _looked(self, looking: asyncio.Task[int], failures: int) -> int:
+        try:
+            await looking
+        except UnavailableError as error:
+            if not self._trouble:
+                log.warning("lines of %s wait in their file: %s", self._pattern, error)
+            self._trouble = str(error)
+            return failures + 1
+        self._trouble = ""
+        return 0
+
+    def poll(self) -> int:
+        """Look once at every file and take what is new.
+
+        Returns:
+            The number of records that became durable.
+
+        Raises:
+            UnavailableError: the spool takes nothing now; the next look goes on where this one was.
+        """
+        taken = 0
+        for path in self._paths():
+            tail = self._tails.setdefault(path, PathTail(path, self._around))
+            try:
+                count = tail.poll()
+            except OSError as error:
+                self._around.note(path, f"cannot be read: {error.strerror or error}")
+                continue
+            taken += count
+            self._taken += count
+            if tail.idle and path != self._pattern and not os.path.lexists(path):
+                del self._tails[path]
+        return taken
+
+    def close(self) -> None:
+        """Let go of every file."""
+        for tail in self._tails.values():
+            tail.close()
+        self._tails.clear()
+
+    def _paths(self) -> list[str]:
+        if not glob.has_magic(self._pattern):
+            return [self._pattern]
+        matched = sorted(path for path in glob.iglob(self._pattern, recursive=True) if not path.endswith(".gz"))
+        bases = {*matched, *self._tails}
+        fresh = [path for path in matched if path not in self._tails and not _is_rotation(path, bases)]
+        seen: dict[tuple[int, int], str] = {}
+        for path in fresh:
+            identity = _identity(path)
+            if identity and not any(tail.owns(identity) for tail in self._tails.values()):
+                seen.setdefault(identity, path)
+        return [*self._tails, *seen.values()]
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        about = os.stat(path)
+    except OSError:
+        return None
+    return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
+
+
+def _is_rotation(path: str, bases: set[str]) -> bool:
+    folder, name = os.path.split(path)
+    return any(
+        rotation_tag(os.path.basename(base), name) is not None
+        for base in bases
+        if base != path and os.path.dirname(base) == folder
+    )
+
+
+def read_whole(path: Path, source: str, received_at: datetime, advance: Callable[[int], object]) -> Iterator[Chunk]:
+    """Read a file from start to end, `.gz` too, for a replay.
+
+    Args:
+        path: the file.
+        source: name of the source its lines are of.
+        received_at: the instant the log ends before.
+        advance: told how many bytes of the file (compressed, where it is) were read since it was last told.
+
+    Raises:
+        ContentError: it cannot be read, or is no whole gzip file; what could be read was given out before.
+    """
+    lines = LineSplitter()
+    builder = ChunkBuilder(source, f"file:{os.path.abspath(path)}#1", max_records=_MOST_RECORDS)
+    try:
+        with open(path, "rb") as raw:
+            told = 0
+            with gzip.GzipFile(fileobj=raw, mode="rb") if path.suffix == ".gz" else raw as file:
+                while block := file.read(_BLOCK_BYTES):
+                    yield from builder.chunks(lines.feed(block), received_at)
+                    advance(raw.tell() - told)
+                    told = raw.tell()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ContentError([Problem(str(path), 0, 0, "is no whole gzip file", "was it cut off?")]) from error
+    except OSError as error:
+        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+    yield from builder.chunks(lines.flush(), received_at)
+    last = builder.take(received_at)
+    if last is not None:
+        yield last
