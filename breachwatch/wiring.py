@@ -5,10 +5,11 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from breachwatch.clocks.regimes import package_regimes
 from breachwatch.collectors.directory import CsvDirectory, NdjsonDirectory, SqlDirectory
@@ -20,6 +21,8 @@ from breachwatch.console.passwords import one_time_code, token_hash
 from breachwatch.console.serving import WebServer, listen
 from breachwatch.couriers.courier import Courier, Sender
 from breachwatch.couriers.smtp import SmtpSettings, SmtpTransport
+from breachwatch.demo.house import TEAM, ZONE, open_house
+from breachwatch.demo.player import Player
 from breachwatch.detection.check import check
 from breachwatch.detection.content import Content, load_content, read_tree
 from breachwatch.detection.correlator import Correlator
@@ -43,7 +46,7 @@ from breachwatch.notices.placeholders import PLACEHOLDERS
 from breachwatch.pipeline import CaseFlow, World
 from breachwatch.pipeline.case import codec
 from breachwatch.pipeline.letters import CaseLetters
-from breachwatch.settings import CsvDirectorySection, FileInput, Settings, StdinInput, SyslogInput
+from breachwatch.settings import CsvDirectorySection, FileInput, Settings, StdinInput, SyslogInput, read_settings
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 
@@ -266,6 +269,42 @@ def desk_url(settings: Settings, port: int | None = None) -> str:
         return settings.desk.public_url.rstrip("/")
     scheme = "https" if settings.desk.certificate_file else "http"
     return f"{scheme}://{settings.desk.host}:{port or settings.desk.port}"
+
+
+# ------------------------------------------------------------------ the demo
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A service on the demo's own logs, with its mail server, its player and a one-time sign-in for each member."""
+
+    service: Service
+    player: Player
+    mailbox_url: str
+    settings_file: Path
+    sign_ins: Mapping[str, str]
+
+
+def build_demo(folder: Path, *, fresh: bool = False, desk_port: int = 8420) -> Demo:
+    """Put a demo together in a folder of its own.
+
+    Raises:
+        RefusedError: the folder is in use for something else.
+        UnavailableError: another demo runs there, or no port can be had.
+    """
+    house = open_house(folder, fresh=fresh, desk_port=desk_port)
+    player = Player(house.stage, house.stage.set_up(now(), ZoneInfo(ZONE)))
+    service = build_service(read_settings(house.settings_file), mailbox_url=house.mailbox_url)
+    sign_ins = {}
+    for name, (shown, role) in TEAM.items():
+        service.team.put(Member(name, shown, frozenset({role})), None)
+        sign_ins[name] = _offer(service.team, name, now(), timedelta(hours=12))
+    more: dict[str, Part] = {
+        "mail server": house.take_mail,
+        "mailbox": lambda stop: house.show_mail(service.desk_url, stop),
+    }
+    service = replace(service, parts={**service.parts, **more})
+    return Demo(service, player, house.mailbox_url, house.settings_file, sign_ins)
 
 
 # ------------------------------------------------------------------ what single commands need
