@@ -1,10 +1,13 @@
 """The whole flow as stories: something is asked of a case, and everything that follows is said."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from breachwatch.assessment.commands import DecideRisk
 from breachwatch.assessment.facts import RiskDecided, SeverityProposed
@@ -23,12 +26,13 @@ from breachwatch.incidents.commands import (
 )
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
 from breachwatch.kernel.facts import SYSTEM, Actor
-from breachwatch.kernel.ids import AlertId
+from breachwatch.kernel.ids import AlertId, IncidentId
 from breachwatch.kernel.streams import Alert
 from breachwatch.kernel.time import Tick
 from breachwatch.notices.commands import EditNotice
 from breachwatch.notices.facts import NoticesApproved, NoticesDrafted, NoticeText
-from breachwatch.pipeline.case import summarise
+from breachwatch.pipeline.case import Case, summarise
+from breachwatch.pipeline.evidence import evidence_of
 from breachwatch.pipeline.flow import effects, notice_items, react
 from breachwatch.pipeline.world import World
 from breachwatch.subjects.commands import LinkSubjects, ReportResolution
@@ -36,6 +40,8 @@ from breachwatch.subjects.commands import LinkSubjects, ReportResolution
 Hour = Callable[[float], datetime]
 Make = Callable[..., Alert]
 CLOCK = "gdpr/notification"
+CAMILLE = Actor("camille", roles=frozenset({"dpo"}))
+NOOR = Actor("noor", roles=frozenset({"analyst"}))
 
 
 def decided(by: Actor, at: datetime, duty: Any = "notify_authority_and_people") -> DecideRisk:
@@ -66,7 +72,7 @@ class TestFromAlertToDrafts:
 
     def test_an_alert_that_raises_nothing_is_no_incident(self, story: Any, alert: Make, hour: Hour) -> None:
         assert story.ask(TakeAlert(SYSTEM, hour(0), alert(raises_incident=False))) == []
-        assert story.ask(TakeAlert(story_person(), hour(0), alert(raises_incident=False)))  # unless a person says so
+        assert story.ask(TakeAlert(NOOR, hour(0), alert(raises_incident=False)))  # unless a person says so
 
     def test_more_people_may_mean_a_higher_severity(self, story: Any, alert: Make, hour: Hour) -> None:
         story.raised(alert())
@@ -152,7 +158,7 @@ class TestApprovalOfTheFiling:
     def test_late_approval_needs_reasons(self, story: Any, alert: Make, camille: Actor, hour: Hour) -> None:
         story.raised(alert()).ask(decided(camille, hour(2)))
         assert story.approve_filing(camille, hour(72))  # the last instant is in time
-        story.ask(EditFiling(story_person(), hour(73), "initial", {"consequences": "Fraud."}))
+        story.ask(EditFiling(NOOR, hour(73), "initial", {"consequences": "Fraud."}))
         with pytest.raises(RefusedError, match="reasons for the delay"):
             story.approve_filing(camille, hour(73))
         (said,) = story.approve_filing(camille, hour(73), delay_reasons="The server was down.")
@@ -270,6 +276,41 @@ def test_a_command_that_no_room_hears_is_a_mistake_of_ours(story: Any, alert: Ma
         story.raised(alert()).ask(object(), hour(0))
 
 
+ASKED: list[Callable[[datetime], Any]] = [
+    lambda at: ConfirmIncident(CAMILLE, at, "Seen."),
+    lambda at: DismissIncident(CAMILLE, at, "A drill."),
+    lambda at: ReopenIncident(CAMILLE, at, "No drill."),
+    lambda at: CloseIncident(CAMILLE, at, "Done."),
+    lambda at: decided(CAMILLE, at, "record_only"),
+    lambda at: decided(CAMILLE, at),
+    lambda at: TickItem(CAMILLE, at, "revoke", done=True),
+    lambda at: EditFiling(NOOR, at, "complete", {"people_count": "7"}),
+    lambda at: EditFiling(NOOR, at, "initial", {"people_count": ""}),
+    lambda at: LinkSubjects(SYSTEM, at, 400, 400, "d"),
+    lambda at: ReportResolution(SYSTEM, at, 400, 9, 0, 0, {"en": 9}),
+    lambda at: RecordSubmission(CAMILLE, at, at, "FR-17", "online form"),
+    Tick,
+]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.lists(st.integers(0, len(ASKED)), max_size=12))
+def test_whatever_is_asked_twice_is_said_once(world: World, alert: Make, hour: Hour, order: list[int]) -> None:
+    case, _ = react(Case(IncidentId("in-any")), TakeAlert(SYSTEM, hour(0), alert()), world, hour(0))
+    for place, choice in enumerate(order, 1):
+        at = hour(place * 9)
+        command = ASKED[choice](at) if choice < len(ASKED) else TakeAlert(SYSTEM, at, alert(revision=place))
+        try:
+            case, said = react(case, command, world, at)
+        except RefusedError:
+            continue
+        assert case.seq >= len(said)
+        with contextlib.suppress(RefusedError):
+            assert react(case, command, world, at)[1] == []
+        assert evidence_of(case, world, at)
+        assert summarise(case).seq == case.seq
+
+
 def test_a_summary_tells_the_row_of_a_list(story: Any, alert: Make, ines: Actor, hour: Hour) -> None:
     later = alert(id=AlertId("al-2"), last_event_at=hour(0) + timedelta(minutes=5))
     story.raised(alert()).ask(TakeAlert(SYSTEM, hour(0), later))
@@ -280,7 +321,3 @@ def test_a_summary_tells_the_row_of_a_list(story: Any, alert: Make, ines: Actor,
     assert (row.filing, row.notices, row.decided, row.seq) == ("draft", "drafted", False, story.case.seq)
     assert row.last_event_at == later.last_event_at
     assert row.wakes_at == hour(24)
-
-
-def story_person() -> Actor:
-    return Actor("noor", roles=frozenset({"analyst"}))
