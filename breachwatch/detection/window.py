@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from breachwatch.detection.chains import Chains
 from breachwatch.detection.crossings import crossings
 from breachwatch.detection.entries import Entry, Pages
 from breachwatch.detection.episodes import Episode, apart, joined
@@ -144,23 +145,33 @@ class Window:
         span, reach = correlation.timespan_us, correlation.reach_us
         first, end = bisect_left(times, low), bisect_right(times, high + span + reach)
         begin, story, evaluated = bisect_left(times, low - span), bisect_left(times, low - span - reach), 0
+        chains = Chains(correlation, entries, times, story, end) if correlation.kind == "temporal_ordered" else None
         marked: list[Entry] = []
         completed: list[Entry] = []
         spans: list[Episode] = []
         for index in crossings(correlation, entries, times, begin, first, end):
+            if chains is not None and not chains.ends_at(entries[index]):
+                continue
             at = times[index]
             if not entries[index].completed:
                 entries[index].completed = True
                 completed.append(entries[index])
                 self._change(entries[index])
-            while not self._belongs(entries[story], at):
-                story += 1
-            stop = bisect_right(times, at, index)
-            new = [each for each in entries[max(story, evaluated) : stop] if self._belongs(each, at)]
-            new = [each for each in new if not each.marked]
-            evaluated = stop
+            if chains is not None:
+                story = chains.first(index)
+                members = [entries[each] for each in chains.members(index)]
+                opening = [entries[story]]
+            else:
+                while not self._belongs(entries[story], at):
+                    story += 1
+                stop = bisect_right(times, at, index)
+                members = [each for each in entries[max(story, evaluated) : stop] if self._belongs(each, at)]
+                evaluated = stop
+                side_by_side = entries[story : bisect_right(times, times[story], story)]
+                opening = [each for each in side_by_side if self._belongs(each, at)]
+            new = [each for each in members if not each.marked]
             marked.extend(new)
-            self._mark(spans, story, stop, new)
+            self._mark(spans, (times[story], min(each.event for each in opening)), at, new)
         return marked, completed, spans
 
     def _belongs(self, entry: Entry, end_us: int) -> bool:
@@ -168,13 +179,10 @@ class Window:
         correlation = self.correlation
         return entry.at >= end_us - correlation.timespan_us - correlation.inputs[entry.input].reach_us
 
-    def _mark(self, spans: list[Episode], story: int, stop: int, new: list[Entry]) -> None:
-        """Count events into the window from `story` to `stop`, which continues the last span or begins another."""
-        start, at = self.times[story], self.times[stop - 1]
-        if not spans or apart(spans[-1].end_us, start, self.correlation.suppress_us):
-            side_by_side = self.entries[story : bisect_right(self.times, start, story)]
-            first = min(each.event for each in side_by_side if self._belongs(each, at))
-            spans.append(Episode((start, first), at))
+    def _mark(self, spans: list[Episode], first: tuple[int, str], at: int, new: list[Entry]) -> None:
+        """Count events into the window that ends `at`, which continues the last span or begins another at `first`."""
+        if not spans or apart(spans[-1].end_us, first[0], self.correlation.suppress_us):
+            spans.append(Episode(first, at))
         span = spans[-1]
         span.end_us = at
         for entry in new:

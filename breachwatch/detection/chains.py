@@ -1,0 +1,72 @@
+"""Which events a satisfied order is made of, for `temporal_ordered`.
+
+An event belongs if some chain of all inputs, in their order and within the timespan, goes through it. What merely lies
+in the same span of time does not: who signed in before an attack began was not let in by it, and must not be named.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+
+from breachwatch.detection.entries import Entry
+from breachwatch.detection.rules import Correlation
+
+
+class Chains:
+    """The chains among the events `begin .. end - 1`, which are sorted by (time, input).
+
+    Of an inner correlation each event that completes its window may stand in a chain; those before it belong with it,
+    as far as that window reaches. Each event is given out once.
+    """
+
+    def __init__(
+        self, correlation: Correlation, entries: Sequence[Entry], times: Sequence[int], begin: int, end: int
+    ) -> None:
+        self._reaches = [each.reach_us for each in correlation.inputs]
+        self._span = correlation.timespan_us
+        self._times = times
+        self._all: list[list[int]] = [[] for _ in self._reaches]
+        self._links: list[list[int]] = [[] for _ in self._reaches]
+        self._starts: list[list[int]] = [[] for _ in self._reaches]
+        self._given = [0] * len(self._reaches)
+        latest: list[int | None] = [None] * len(self._reaches)
+        for index in range(begin, end):
+            number = entries[index].input
+            self._all[number].append(index)
+            start = times[index] if number == 0 else latest[number - 1]
+            if entries[index].armed and start is not None:
+                latest[number] = start
+                self._links[number].append(index)
+                self._starts[number].append(start)
+
+    def ends_at(self, entry: Entry) -> bool:
+        """Whether an event can be the last of a chain."""
+        return entry.input == len(self._reaches) - 1
+
+    def first(self, index: int) -> int:
+        """The first event of the chains that end at `index`, one at which the order is satisfied."""
+        since = self._times[index] - self._span
+        link = self._links[0][bisect_left(self._starts[0], since)]
+        reached = bisect_left(self._all[0], self._times[link] - self._reaches[0], key=self._times.__getitem__)
+        return self._all[0][reached]
+
+    def members(self, index: int) -> list[int]:
+        """The events of the chains that end at `index` and were not given out for an earlier one, in order."""
+        since, limit = self._times[index] - self._span, index
+        found: list[int] = []
+        for number in reversed(range(len(self._reaches))):
+            links = self._links[number]
+            limit = links[bisect_right(links, limit) - 1]
+            found.extend(self._joined(number, limit, bisect_left(self._starts[number], since)))
+            limit -= 1
+        return sorted(found)
+
+    def _joined(self, number: int, limit: int, at: int) -> Iterator[int]:
+        """Events of one input up to `limit` that are links from the `at`th on, or within reach before one."""
+        everything, links = self._all[number], self._links[number]
+        stop = bisect_right(everything, limit)
+        for place in range(self._given[number], stop):
+            while links[at] < everything[place]:
+                at += 1
+            if self._times[links[at]] - self._times[everything[place]] <= self._reaches[number]:
+                yield everything[place]
+        self._given[number] = max(self._given[number], stop)
