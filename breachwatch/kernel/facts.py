@@ -87,4 +87,3 @@ def seal(
     """The hash of one fact over its predecessor's: SHA-256 of a canonical JSON array of all stored columns."""
     columns: list[str | int] = [prev_hash, incident_id, seq, type_name, rfc3339(at), actor, kind, body]
     return sha256(json.dumps(columns, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
-
