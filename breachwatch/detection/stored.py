@@ -84,7 +84,7 @@ def _head(window: Window) -> bytes:
             "count": each.count,
             "records": each.records,
             "sources": sorted(each.sources),
-            "samples": each.samples,
+            "samples": [tuple(sample) for sample in each.samples],
             "pages": each.pages,
             "superseded": each.superseded,
         }
