@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from breachwatch.console.access import Access, Page
@@ -26,7 +26,6 @@ from breachwatch.kernel.errors import (
 )
 
 log = logging.getLogger(__name__)
-RETRY_AFTER_SECONDS = "5"
 MAX_FIELDS = 400
 
 
@@ -179,7 +178,7 @@ def oops(
     status, detail = _told(error)
     if status == 500:
         log.error("%s: %s at %s", page.path if page else "no page", type(error).__name__, _place(error))
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status in (429, 503) else {}
+    headers = {503: {"Retry-After": "5"}, 429: {"Retry-After": "900"}}.get(status, {})
     if status == 405 and isinstance(error, HTTPException):
         headers = dict(error.headers or {})
     title, advice = OOPS[status]
@@ -187,13 +186,24 @@ def oops(
         code = HTTPStatus(status).phrase.lower().replace(" ", "_")
         body = {"error": {"code": code, "message": detail or title}}
         return JSONResponse(body, status, headers=headers)
+    try:
+        response = _oops_page(desk, request, status, detail, page, visit)
+    except Exception as second:
+        log.error("the error page itself: %s at %s", type(second).__name__, _place(second))
+        response = PlainTextResponse(f"{title}. {advice}\n", status)
+    response.headers.update(headers)
+    return response
+
+
+def _oops_page(
+    desk: Desk, request: Request, status: int, detail: str, page: Page | None, visit: Visit | None
+) -> Response:
+    title, advice = OOPS[status]
     seen = visit or Visit(desk, desk.parts.now(), request.url.path, {}, {})
-    response = seen.page(
+    return seen.page(
         "oops.html", status, code=status, title=title, detail=detail, advice=advice,
         written=_written(seen), back=_back(request, page),
     )  # fmt: skip
-    response.headers.update(headers)
-    return response
 
 
 def _told(error: Exception) -> tuple[int, str]:
