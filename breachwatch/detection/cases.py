@@ -50,11 +50,15 @@ class Generator(_Strict):
 
 
 class Expected(_Strict):
-    """Alerts of one rule: how many, whether they raise incidents, and the group of each where it matters."""
+    """Alerts of one rule: how many, whether they raise incidents, and the group and people of each where they matter.
+
+    `people`: how many are affected by each of these alerts, as references tell them apart.
+    """
 
     rule: str
     count: int = Field(default=1, ge=1)
     raises_incident: bool | None = None
+    people: int | None = Field(default=None, ge=0)
     group: dict[str, str] = {}
 
 

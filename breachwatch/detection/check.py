@@ -131,6 +131,11 @@ def _verdicts(
                 does = "raises an incident" if each.raises_incident else "raises no incident"
                 yield node.problem((*at, "raises_incident"), f"{wanted.rule} {does}")
                 break
+        for each in fitting:
+            if wanted.people is not None and each.subject_count != wanted.people:
+                affected = _count(each.subject_count, "person").replace("persons", "people")
+                yield node.problem((*at, "people"), f"{wanted.rule} affects {affected}, not {wanted.people}")
+                break
     for alert in left:
         yield node.problem(("expect",), f"{alert.rule} alerted too, for {_groups([alert])}: {alert.count} events")
 
