@@ -18,6 +18,7 @@ from rich.table import Table
 
 from breachwatch import __version__, wiring
 from breachwatch.demo.headless import DemoDpo, Waited
+from breachwatch.engines.host import stop_on_signals
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem, RefusedError
 from breachwatch.kernel.facts import Role
 from breachwatch.kernel.streams import Alert, Tally
@@ -140,7 +141,7 @@ def demo(
 
 async def _demo(house: wiring.Demo) -> None:
     stop = asyncio.Event()
-    wiring.stop_on_signals(stop)
+    stop_on_signals(stop)
     running = asyncio.create_task(house.service.run(stop))
     _demo_welcome(house)
     await _demo_play(house, stop, timedelta(seconds=20))

@@ -211,7 +211,7 @@ def _collector(
 ) -> Collector:
     match entry:
         case FileInput(path=path):
-            return FileTail(path, source.name, spool.append, spool.position, now, waypoint)
+            return FileTail(path, source.name, spool.append, spool.position, now, waypoint=waypoint)
         case SyslogInput(host=address, port=port, protocol=protocol):
             unwrap = source.logsource.get("service") != "sshd"
             return SyslogListener(address, port, protocol, source.name, spool.append, now, waypoint, unwrap=unwrap)

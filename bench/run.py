@@ -1,0 +1,217 @@
+"""Events per second of the embedded plane, beside a bare read-and-decode loop, in the same run; and peak memory.
+
+Every figure comes from a process of its own, the ways taken in turn, round after round, so that a slow minute of the
+machine slows all of them. Ratios are of medians. `--profile` prints where the time of one way goes.
+
+    script/bench                     # 300,000 events, 5 rounds
+    script/bench --events 50000 --rounds 3
+    script/bench --profile match
+"""
+
+import argparse
+import cProfile
+import json
+import pstats
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+
+from breachwatch import wiring
+from breachwatch.clocks.regimes import package_regimes
+from breachwatch.collectors.file_tail import FileTail, read_whole
+from breachwatch.demo.people import customers
+from breachwatch.demo.shop import AUDIT, day
+from breachwatch.detection.content import load_content, read_tree
+from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.detector import Detector
+from breachwatch.engines.embedded.engine import EmbeddedEngine
+from breachwatch.engines.embedded.spool import Spool
+from breachwatch.filings.forms import package_forms
+from breachwatch.kernel.organisation import Organisation
+from breachwatch.kernel.pseudonyms import pseudonymiser
+from breachwatch.kernel.streams import Chunk
+from breachwatch.ledger.keys import open_keys
+from breachwatch.ledger.store import open_ledger
+from breachwatch.notices.placeholders import PLACEHOLDERS
+from breachwatch.pipeline import CaseFlow, World
+from breachwatch.pipeline.case import codec
+from breachwatch.sources.registry import load_sources
+
+AT = datetime(2026, 3, 27, 18, 0, tzinfo=UTC)
+ORGANISATION = Organisation(
+    "Example Shop", "", "FR", "Europe/Paris", "https://shop.example", "C. Example", "dpo@shop.example", "", "CNIL", ""
+)
+TITLES = {
+    "floor": "read and decode, nothing else",
+    "match": "file to match",
+    "alert": "file to match to alert",
+    "incident": "file to match to incident (SQLite ledger)",
+    "service": "file tail, sealed spool, engine, ledger",
+}
+
+
+def write_traffic(path: Path, events: int) -> int:
+    """Shop days one after the other, until there are at least `events` lines; returns how many there are."""
+    people, count, end = customers(2_000), 0, AT
+    with path.open("w", encoding="utf-8") as file:
+        for seed in range(1, 1_000):
+            for line in day(people, end, UTC, seed):
+                if line.file == AUDIT:
+                    file.write(line.text + "\n")
+                    count += 1
+            end += timedelta(days=1)
+            if count >= events:
+                break
+    return count
+
+
+def floor(path: Path) -> int:
+    count = 0
+    with path.open("rb") as file:
+        for line in file:
+            orjson.loads(line)
+            count += 1
+    return count
+
+
+def _stages() -> tuple[Detector, Correlator, object]:
+    sources = load_sources()
+    content = load_content(read_tree(wiring.package_playbooks()), sources, PLACEHOLDERS)
+    return Detector(content, sources, pseudonymiser(b"bench-only-key-16")), Correlator(content), content
+
+
+def _chunks(path: Path) -> Iterator[Chunk]:
+    return read_whole(path, "app-audit", AT + timedelta(days=2_000), lambda _: None)
+
+
+def match(path: Path) -> int:
+    detector, _, _ = _stages()
+    return sum(detector.match(chunk).tally.events for chunk in _chunks(path))
+
+
+def alert(path: Path) -> int:
+    detector, correlator, _ = _stages()
+    count = 0
+    for chunk in _chunks(path):
+        detected = detector.match(chunk)
+        correlator.feed(detected.matches)
+        correlator.drain_changes()
+        count += detected.tally.events
+    return count
+
+
+def _flow(folder: Path) -> CaseFlow:
+    content = _stages()[2]
+    store = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}", open_keys(folder / "keys"), codec())
+    world = World(content.playbooks, content.notices, package_regimes(), package_forms()["cnil"], ORGANISATION)
+    return CaseFlow(store.ledger, store.vault, world)
+
+
+def incident(path: Path) -> int:
+    detector, correlator, _ = _stages()
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        flow = _flow(Path(folder))
+        for chunk in _chunks(path):
+            detected = detector.match(chunk)
+            for one in correlator.feed(detected.matches).alerts:
+                flow.take_alert(one, AT)
+            correlator.drain_changes()
+            count += detected.tally.events
+    return count
+
+
+def service(path: Path) -> int:
+    detector, correlator, _ = _stages()
+    with tempfile.TemporaryDirectory() as folder:
+        flow = _flow(Path(folder))
+        spool = Spool(Path(folder) / "spool.sqlite", b"bench-only-key-16")
+        engine = EmbeddedEngine(spool, detector, correlator, lambda one: flow.take_alert(one, AT))
+        later = AT + timedelta(days=2_000)
+        tail = FileTail(path, "app-audit", spool.append, spool.position, lambda: later)
+        while tail.poll():
+            while engine.advance():
+                engine.deliver()
+        while engine.advance():
+            engine.deliver()
+        count = spool.totals().events
+        spool.close()
+    return count
+
+
+WAYS: dict[str, Callable[[Path], int]] = {
+    "floor": floor,
+    "match": match,
+    "alert": alert,
+    "incident": incident,
+    "service": service,
+}
+
+
+def one(way: str, path: Path) -> None:
+    """Run one way in this process and print its figures as JSON."""
+    began = time.perf_counter()
+    count = WAYS[way](path)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"events": count, "seconds": seconds, "peak_mib": peak}))
+
+
+def profile(way: str, path: Path) -> None:
+    """Print where the time of one way goes."""
+    profiler = cProfile.Profile()
+    profiler.runcall(WAYS[way], path)
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+
+
+def compare(path: Path, rounds: int) -> None:
+    """Take the ways in turn and print the table."""
+    runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    for number in range(rounds):
+        for way in WAYS:
+            print(f"\rround {number + 1} of {rounds}: {TITLES[way]:<50}", end="", file=sys.stderr, flush=True)
+            command = [sys.executable, __file__, "--one", way, "--file", str(path)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            runs[way].append(json.loads(done.stdout))
+    print("\r" + " " * 75 + "\r", end="", file=sys.stderr)
+    rates = {way: [run["events"] / run["seconds"] for run in some] for way, some in runs.items()}
+    base = statistics.median(rates["floor"])
+    print(f"{'way':<44} {'events/s (median)':>18} {'min':>10} {'max':>10} {'floor : way':>12} {'peak MiB':>9}")
+    for way, some in rates.items():
+        middle = statistics.median(some)
+        peak = max(run["peak_mib"] for run in runs[way])
+        ratio = f"1 : {base / middle:.1f}"
+        print(f"{TITLES[way]:<44} {middle:>18,.0f} {min(some):>10,.0f} {max(some):>10,.0f} {ratio:>12} {peak:>9.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--profile", choices=list(WAYS), metavar="WAY", help=f"one of {', '.join(WAYS)}")
+    parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
+    parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        one(given.one, given.file)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / AUDIT
+        count = write_traffic(path, given.events)
+        print(f"{count:,} events, {path.stat().st_size / 1e6:.0f} MB, Python {sys.version.split()[0]}")
+        if given.profile:
+            profile(given.profile, path)
+        else:
+            compare(path, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
