@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from breachwatch.clocks.regimes import package_regimes
 from breachwatch.collectors.file_tail import FileTail, read_whole
 from breachwatch.demo.people import customers
 from breachwatch.demo.shop import AUDIT, day
-from breachwatch.detection.content import load_content, read_tree
+from breachwatch.detection.content import Content, load_content, read_tree
 from breachwatch.detection.correlator import Correlator
 from breachwatch.detection.detector import Detector
 from breachwatch.engines.embedded.engine import EmbeddedEngine
@@ -46,6 +47,7 @@ from breachwatch.pipeline.case import codec
 from breachwatch.sources.registry import load_sources
 
 AT = datetime(2026, 3, 27, 18, 0, tzinfo=UTC)
+LATER = AT + timedelta(days=2_000)
 ORGANISATION = Organisation(
     "Example Shop", "", "FR", "Europe/Paris", "https://shop.example", "C. Example", "dpo@shop.example", "", "CNIL", ""
 )
@@ -73,81 +75,102 @@ def write_traffic(path: Path, events: int) -> int:
     return count
 
 
-def floor(path: Path) -> int:
-    count = 0
-    with path.open("rb") as file:
-        for line in file:
-            orjson.loads(line)
-            count += 1
-    return count
+Run = Callable[[Path], int]
+"""Takes every event of a file; returns how many there were."""
 
 
-def _stages() -> tuple[Detector, Correlator, object]:
+@contextmanager
+def floor() -> Iterator[Run]:
+    def run(path: Path) -> int:
+        count = 0
+        with path.open("rb") as file:
+            for line in file:
+                orjson.loads(line)
+                count += 1
+        return count
+
+    yield run
+
+
+def _stages() -> tuple[Detector, Correlator, Content]:
     sources = load_sources()
     content = load_content(read_tree(wiring.package_playbooks()), sources, PLACEHOLDERS)
     return Detector(content, sources, pseudonymiser(b"bench-only-key-16")), Correlator(content), content
 
 
 def _chunks(path: Path) -> Iterator[Chunk]:
-    return read_whole(path, "app-audit", AT + timedelta(days=2_000), lambda _: None)
+    return read_whole(path, "app-audit", LATER, lambda _: None)
 
 
-def match(path: Path) -> int:
-    detector, _, _ = _stages()
-    return sum(detector.match(chunk).tally.events for chunk in _chunks(path))
-
-
-def alert(path: Path) -> int:
-    detector, correlator, _ = _stages()
-    count = 0
-    for chunk in _chunks(path):
-        detected = detector.match(chunk)
-        correlator.feed(detected.matches)
-        correlator.drain_changes()
-        count += detected.tally.events
-    return count
-
-
-def _flow(folder: Path) -> CaseFlow:
-    content = _stages()[2]
+def _flow(folder: Path, content: Content) -> CaseFlow:
     store = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}", open_keys(folder / "keys"), codec())
     world = World(content.playbooks, content.notices, package_regimes(), package_forms()["cnil"], ORGANISATION)
     return CaseFlow(store.ledger, store.vault, world)
 
 
-def incident(path: Path) -> int:
+@contextmanager
+def match() -> Iterator[Run]:
+    detector, _, _ = _stages()
+    yield lambda path: sum(detector.match(chunk).tally.events for chunk in _chunks(path))
+
+
+@contextmanager
+def alert() -> Iterator[Run]:
     detector, correlator, _ = _stages()
-    count = 0
-    with tempfile.TemporaryDirectory() as folder:
-        flow = _flow(Path(folder))
+
+    def run(path: Path) -> int:
+        count = 0
         for chunk in _chunks(path):
             detected = detector.match(chunk)
-            for one in correlator.feed(detected.matches).alerts:
-                flow.take_alert(one, AT)
+            correlator.feed(detected.matches)
             correlator.drain_changes()
             count += detected.tally.events
-    return count
+        return count
+
+    yield run
 
 
-def service(path: Path) -> int:
-    detector, correlator, _ = _stages()
+@contextmanager
+def incident() -> Iterator[Run]:
+    detector, correlator, content = _stages()
     with tempfile.TemporaryDirectory() as folder:
-        flow = _flow(Path(folder))
+        flow = _flow(Path(folder), content)
+
+        def run(path: Path) -> int:
+            count = 0
+            for chunk in _chunks(path):
+                detected = detector.match(chunk)
+                for one in correlator.feed(detected.matches).alerts:
+                    flow.take_alert(one, LATER)
+                correlator.drain_changes()
+                count += detected.tally.events
+            return count
+
+        yield run
+
+
+@contextmanager
+def service() -> Iterator[Run]:
+    detector, correlator, content = _stages()
+    with tempfile.TemporaryDirectory() as folder:
+        flow = _flow(Path(folder), content)
         spool = Spool(Path(folder) / "spool.sqlite", b"bench-only-key-16")
-        engine = EmbeddedEngine(spool, detector, correlator, lambda one: flow.take_alert(one, AT))
-        later = AT + timedelta(days=2_000)
-        tail = FileTail(path, "app-audit", spool.append, spool.position, lambda: later)
-        while tail.poll():
+        engine = EmbeddedEngine(spool, detector, correlator, lambda one: flow.take_alert(one, LATER))
+
+        def run(path: Path) -> int:
+            tail = FileTail(path, "app-audit", spool.append, spool.position, lambda: LATER)
+            while tail.poll():
+                while engine.advance():
+                    engine.deliver()
             while engine.advance():
                 engine.deliver()
-        while engine.advance():
-            engine.deliver()
-        count = spool.totals().events
+            return spool.totals().events
+
+        yield run
         spool.close()
-    return count
 
 
-WAYS: dict[str, Callable[[Path], int]] = {
+WAYS: dict[str, Callable[[], AbstractContextManager[Run]]] = {
     "floor": floor,
     "match": match,
     "alert": alert,
@@ -158,9 +181,10 @@ WAYS: dict[str, Callable[[Path], int]] = {
 
 def one(way: str, path: Path) -> None:
     """Run one way in this process and print its figures as JSON."""
-    began = time.perf_counter()
-    count = WAYS[way](path)
-    seconds = time.perf_counter() - began
+    with WAYS[way]() as run:
+        began = time.perf_counter()
+        count = run(path)
+        seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"events": count, "seconds": seconds, "peak_mib": peak}))
 
@@ -168,7 +192,8 @@ def one(way: str, path: Path) -> None:
 def profile(way: str, path: Path) -> None:
     """Print where the time of one way goes."""
     profiler = cProfile.Profile()
-    profiler.runcall(WAYS[way], path)
+    with WAYS[way]() as run:
+        profiler.runcall(run, path)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
 
 
