@@ -16,7 +16,7 @@ from breachwatch.console import words
 from breachwatch.console.access import ADMIN, CASEWORK, DPO, MEMBERS
 from breachwatch.console.pages.incident import kind_of, proposal_mark
 from breachwatch.console.text import ago, flat, lines, local_input, number, reference, short_time, shown, time_tag
-from breachwatch.kernel.time import parse_rfc3339, rfc3339
+from breachwatch.kernel.time import from_microseconds, parse_rfc3339, rfc3339
 
 _HERE = Path(__file__).parent
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -107,8 +107,16 @@ def _local_text(text: str, zone: ZoneInfo) -> str:
     return local_input(instant, zone)
 
 
+def _readable(row: dict[str, str]) -> dict[str, str]:
+    """The row with its time, milliseconds since the epoch in OCSF, as RFC 3339, and in front."""
+    time = row.get("time", "")
+    if not time.isascii() or not time.isdigit() or len(time) > 14:
+        return row
+    return {"time": rfc3339(from_microseconds(int(time) * 1000)), **{k: v for k, v in row.items() if k != "time"}}
+
+
 def sample_table(samples: Sequence[Mapping[str, Any]], limit: int = 30) -> SampleTable:
-    """The first samples as a table over all their flattened paths; instants in milliseconds are left as they are."""
-    flats = [dict(flat(sample)) for sample in list(samples)[:limit]]
+    """The first samples as a table over all their flattened paths; OCSF's `time` is written as an instant."""
+    flats = [_readable(dict(flat(sample))) for sample in list(samples)[:limit]]
     columns = list(dict.fromkeys(path for row in flats for path in row))
     return SampleTable(columns, [[row.get(path, "") for path in columns] for row in flats])
