@@ -60,15 +60,19 @@ def _subjects(playbook: Playbook, node: Node, drafts: Sequence[Draft], sources: 
         if sources and not any(knows(source, subject.field) for source in sources):
             hint = did_you_mean(subject.field, _fields(sources))
             yield node.problem((*at, "field"), f'subjects: no source here has the field "{subject.field}"', hint)
-        for number, name in enumerate(subject.rules or ()):
-            draft = next((each for each in drafts if name in each.names), None)
-            place = (*at, "rules", number)
-            if draft is None:
-                hint = did_you_mean(name, _called(each for each in drafts if each.terms is None))
-                yield node.problem(place, f'subjects: no rule is called "{name}"', hint)
-            elif draft.terms is not None:
-                hint = "name the rules whose events it counts"
-                yield node.problem(place, f'subjects: "{name}" is a correlation, and only rules match events', hint)
+        yield from _rules(node, (*at, "rules"), subject.rules or (), drafts)
+    yield from _rules(node, ("detection", "records_rules"), playbook.detection.records_rules or (), drafts)
+
+
+def _rules(node: Node, at: KeyPath, names: Sequence[str], drafts: Sequence[Draft]) -> Iterator[Problem]:
+    for number, name in enumerate(names):
+        draft = next((each for each in drafts if name in each.names), None)
+        if draft is None:
+            hint = did_you_mean(name, _called(each for each in drafts if each.terms is None))
+            yield node.problem((*at, number), f'{at[1]}: no rule is called "{name}"', hint)
+        elif draft.terms is not None:
+            hint = "name the rules whose events it counts"
+            yield node.problem((*at, number), f'{at[1]}: "{name}" is a correlation, and only rules match events', hint)
 
 
 def _ocsf_paths(playbook: Playbook, node: Node, sources: Sequence[Source]) -> Iterator[Problem]:

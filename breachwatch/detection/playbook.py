@@ -33,12 +33,14 @@ class DetectionMeaning(_Strict):
     `suppress`: crossings closer than this to each other are one alert. `merge_by` and `merge_within`: an alert joins
     an open incident of this playbook with equal values of these group fields whose last event is that close.
     `evidence`: OCSF paths kept in samples. `records_field`: OCSF path with a number of records, else one an event.
+    `records_rules`: titles or names of the rules whose events touch records at all; None is every rule, empty is none.
     """
 
     raises_incident: tuple[str, ...] = ()
     subjects: tuple[SubjectField, ...] = ()
     evidence: tuple[str, ...] = ()
     records_field: str = ""
+    records_rules: tuple[str, ...] | None = None
     suppress: timedelta = timedelta(hours=1)
     merge_by: tuple[str, ...] = ()
     merge_within: timedelta = timedelta(hours=24)

@@ -46,6 +46,7 @@ class Teller:
         ]
         self._evidence = [(path.split("."), *self._reader(source, path)) for path in meaning.evidence]
         self._records = self._get(source, meaning.records_field) if meaning.records_field else None
+        self._touches = meaning.records_rules is None or bool(rule.names & set(meaning.records_rules))
 
     def match(self, event: Event, name: EventId) -> Match:
         """The match of one event that the rule matched."""
@@ -92,6 +93,8 @@ class Teller:
         return list(dict.fromkeys(bounded(text).replace(SEPARATOR, " ") for text in _members(value)))
 
     def _count(self, fields: Any) -> int:
+        if not self._touches:
+            return 0
         count = self._records(fields) if self._records is not None else 1
         known = isinstance(count, int) and not isinstance(count, bool) and count >= 0
         return min(count, MAX_RECORDS) if known else 1
