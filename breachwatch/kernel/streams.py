@@ -81,7 +81,8 @@ class FactEnvelope:
     """One fact of a case file as others read it: a CloudEvents 1.0 envelope in its JSON form.
 
     `id` is the fact's place in its case, so that publishing twice is one event. `type` is `eu.breachwatch.fact.` and
-    the fact's name, `subject` the incident's id, `time` RFC 3339 in UTC, `data` the fact.
+    the fact's name, `subject` the incident's id, `time` RFC 3339 in UTC, `data` the fact. `sequence` is its number in
+    the case file, `facthash` the hash that chains it to the one before.
     Source: CloudEvents 1.0.2, sections 3.1 and 3.2.
     """
 
@@ -92,6 +93,8 @@ class FactEnvelope:
     time: str
     subject: str
     datacontenttype: Literal["application/json"]
+    sequence: str
+    facthash: str
     data: Mapping[str, Any]
 
 

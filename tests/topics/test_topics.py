@@ -3,16 +3,21 @@
 import dataclasses
 import inspect
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from breachwatch.engines.streams import VALUES, asyncapi, load_streams, main, package_topics, to_yaml
+from breachwatch.incidents.facts import NoteAttached
 from breachwatch.kernel import streams as kernel_streams
 from breachwatch.kernel.errors import ContentError
+from breachwatch.kernel.facts import GENESIS, Recorded
+from breachwatch.kernel.ids import IncidentId
+from breachwatch.ledger.rows import fact_item
 
 ROOT = Path(__file__).parents[2]
 TOPICS = ROOT / "topics"
@@ -94,6 +99,14 @@ def test_asyncapi_tells_a_broker_how_long_to_keep_what() -> None:
 def test_the_schema_of_an_alert_names_every_field_of_it() -> None:
     schema = asyncapi(load_streams(TOPICS).values())["components"]["schemas"]["Alert"]
     assert set(schema["properties"]) == {field.name for field in dataclasses.fields(kernel_streams.Alert)}
+
+
+def test_a_published_fact_is_the_envelope_that_is_described() -> None:
+    at = datetime(2026, 3, 27, tzinfo=UTC)
+    fact = Recorded(IncidentId("in-1"), 3, "NoteAttached", at, "dpo", "person", NoteAttached("seen"), GENESIS, GENESIS)
+    envelope = fact_item(fact, {"text": "seen"}).payload
+    assert set(envelope) == {field.name for field in dataclasses.fields(kernel_streams.FactEnvelope)}
+    assert TypeAdapter(kernel_streams.FactEnvelope).validate_python(dict(envelope)).sequence == "3"
 
 
 def test_the_reference_page_lists_every_stream_with_its_key_and_retention() -> None:
