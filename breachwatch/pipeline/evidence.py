@@ -14,6 +14,7 @@ from breachwatch.filings.forms.model import SEPARATOR
 from breachwatch.filings.meta import FilingMeta
 from breachwatch.filings.words import instant_words, number_words
 from breachwatch.kernel.time import rfc3339
+from breachwatch.notices.render import render
 from breachwatch.pipeline.case import Case
 from breachwatch.pipeline.figures import Range, breach_alerts, people, records
 from breachwatch.pipeline.texts import filled_texts
@@ -37,6 +38,7 @@ _SAID = {
         "phone": "{email}, telephone {phone}",
         "score": "Severity {score} by ENISA's method.",
         "mail": "By individual e-mail.",
+        "name": "[name]",
         "decided": "It was decided that they need not be told.",
     },
     "fr": {
@@ -46,6 +48,7 @@ _SAID = {
         "phone": "{email}, téléphone {phone}",
         "score": "Gravité {score} selon la méthode de l'ENISA.",
         "mail": "Par courrier électronique individuel.",
+        "name": "[nom]",
         "decided": "Il a été décidé de ne pas les informer.",
     },
 }
@@ -198,7 +201,8 @@ def _telling(case: Case, world: World) -> dict[str, str]:
         texts = notices.approvals[-1].texts
         language = world.organisation.default_language
         text = texts.get(language) or texts[min(texts)]
-        told = {"people_told_how": _said(world, "mail"), "people_told_text": f"{text.subject}\n\n{text.markdown}"}
+        read = render(text, {"person_name": _said(world, "name")}, language)
+        told = {"people_told_how": _said(world, "mail"), "people_told_text": f"{read.subject}\n\n{read.text.strip()}"}
         if not notices.dispatches:
             return {"people_told": "will_be", **told}
         last = notices.dispatches[-1]

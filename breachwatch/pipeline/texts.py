@@ -49,6 +49,9 @@ def notice_values(case: Case, world: World, language: str) -> dict[str, str]:
 def _filled(text: NoticeText, language: str, case: Case, world: World) -> NoticeText:
     values = notice_values(case, world, language)
     markdown = with_closing(text.markdown, language, values)
+    for name in ("dpo_phone", "organisation_address"):
+        if not getattr(world.organisation, name.removeprefix("organisation_")):
+            markdown = markdown.replace(f", {{{name}}}", "")  # the end of a list, better left out than called missing
     return NoticeText(fill_line(text.subject, values), fill_markdown(markdown, values))
 
 

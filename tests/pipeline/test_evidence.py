@@ -106,7 +106,7 @@ class TestTellingThePeople:
         found = evidence_of(story.case, story.world, hour(4))
         assert (found["people_told"], found["people_told_count"]) == ("yes", "2")
         assert found["people_told_at"] == "2026-03-27T20:00:00Z"
-        assert found["people_told_text"].startswith("Your data at Example Shop\n\nDear {person_name},")
+        assert found["people_told_text"].startswith("Your data at Example Shop\n\nDear [name],")
 
 
 class TestFigures:
