@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from breachwatch.console.access import Access, Page
+from breachwatch.console.access import ANYBODY, Access, Page
 from breachwatch.console.passwords import same
 from breachwatch.console.sessions import Session, ThrottledError, csrf_fits
 from breachwatch.console.visits import BadFormError, Desk, ForbiddenError, Visit
@@ -155,7 +155,7 @@ def _check_form(page: Page, visit: Visit, request: Request) -> None:
     if page.method != "POST":
         return
     sent = (visit.form.get("csrf") or [""])[0]
-    fits = csrf_fits(visit.session, sent) if visit.session else same(visit.door, sent)
+    fits = csrf_fits(visit.session, sent) if visit.session and page.access != ANYBODY else same(visit.door, sent)
     if not fits or not _same_origin(request):
         raise WrongFormError("This form was not made by this desk for your session, or is too old.")
 

@@ -164,7 +164,7 @@ def render(visit: Visit, template: str, **values: Any) -> str:
         "session": visit.session,
         "member": visit.session.member if visit.session else None,
         "roles": visit.session.member.roles if visit.session else frozenset(),
-        "csrf": visit.session.csrf if visit.session else visit.door,
+        "csrf": visit.session.csrf if visit.session else "",
         "mailbox_url": visit.parts.mailbox_url,
         "done": visit.query.get("done", ""),
     }

@@ -84,7 +84,7 @@ def _needs_current(visit: Visit) -> bool:
 
 def _door(visit: Visit, template: str, status: int = 200, **values: str) -> Response:
     door = visit.door or new_token()
-    return with_door(visit.desk, visit.page(template, status, csrf=door, **values), door)
+    return with_door(visit.desk, visit.page(template, status, door=door, **values), door)
 
 
 def _welcome(visit: Visit, token: str, target: str) -> Response:
