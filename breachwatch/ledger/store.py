@@ -2,28 +2,37 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from breachwatch.kernel.facts import Codec
 from breachwatch.kernel.ports import Ledger, OutboxStore, Team, Vault, Waypoint, passing
+from breachwatch.ledger.chain import Seals
+from breachwatch.ledger.database import Database
 from breachwatch.ledger.keys import Keys
+from breachwatch.ledger.ledger import SqlLedger
+from breachwatch.ledger.migrate import bring_up_to_date, check_keys
+from breachwatch.ledger.outbox import SqlOutbox
+from breachwatch.ledger.team import SqlTeam
+from breachwatch.ledger.vault import SqlVault
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What `open_ledger` gives: four doors to one database."""
+    """What `open_ledger` gives: four doors to one database. All may be used from any thread."""
 
-    ledger: Ledger
-    vault: Vault
-    outbox: OutboxStore
-    team: Team
+    ledger: SqlLedger
+    vault: SqlVault
+    outbox: SqlOutbox
+    team: SqlTeam
+    database: Database
 
     def sizes(self) -> tuple[int, int]:
         """(incidents, facts) in the ledger."""
-        raise NotImplementedError
+        return self.ledger.sizes()
 
     def close(self) -> None:
-        """Give back every connection."""
-        raise NotImplementedError
+        """Give back every connection; what is opened from here on gets a new one."""
+        self.database.close()
 
 
 def open_ledger(
@@ -35,11 +44,35 @@ def open_ledger(
     busy_timeout: timedelta = timedelta(seconds=5),
     waypoint: Waypoint = passing,
 ) -> Store:
-    """Open the ledger at an SQLAlchemy URL, bringing its schema up to date.
+    """Open the ledger at an SQLAlchemy URL (`sqlite:///PATH`, `postgresql://...`), its schema brought up to date.
+
+    `busy_timeout`: how long a write waits for others before it gives up. `waypoint` is told `ledger:before-commit`
+    and `ledger:after-commit` in each transaction of the ledger.
 
     Raises:
+        ContentError: the URL is not one of those, or a newer breachwatch wrote this ledger.
         NotFoundError: `must_exist`, and there is no ledger.
         UnavailableError: the database is locked, full or away.
-        TamperedError: the ledger was sealed with another master key.
+        TamperedError: the ledger was sealed with another master key, or the file is damaged.
     """
-    raise NotImplementedError
+    database = Database(url, busy_timeout, must_exist=must_exist)
+    seals = Seals.under(keys)
+    try:
+        bring_up_to_date(database, must_exist=must_exist)
+        check_keys(database, keys, seals)
+    except BaseException:
+        database.close()
+        raise
+    return Store(
+        ledger=SqlLedger(database, seals, codec, waypoint),
+        vault=SqlVault(database, keys),
+        outbox=SqlOutbox(database),
+        team=SqlTeam(database, keys),
+        database=database,
+    )
+
+
+if TYPE_CHECKING:
+
+    def _keeps_the_ports(store: Store) -> tuple[Ledger, Vault, OutboxStore, Team]:
+        return store.ledger, store.vault, store.outbox, store.team
