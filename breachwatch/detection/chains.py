@@ -42,12 +42,18 @@ class Chains:
         """Whether an event can be the last of a chain."""
         return entry.input == len(self._reaches) - 1
 
-    def first(self, index: int) -> int:
-        """The first event of the chains that end at `index`, one at which the order is satisfied."""
+    def opening(self, index: int) -> list[int]:
+        """The events, all of one instant, with which the story of the chains that end at `index` begins."""
         since = self._times[index] - self._span
-        link = self._links[0][bisect_left(self._starts[0], since)]
-        reached = bisect_left(self._all[0], self._times[link] - self._reaches[0], key=self._times.__getitem__)
-        return self._all[0][reached]
+        found: list[int] = []
+        for number, reach in enumerate(self._reaches):
+            everything = self._all[number]
+            link = self._links[number][bisect_left(self._starts[number], since)]
+            first = bisect_left(everything, self._times[link] - reach, key=self._times.__getitem__)
+            after = bisect_right(everything, self._times[everything[first]], key=self._times.__getitem__)
+            found.extend(each for each in everything[first:after] if each <= index)
+        earliest = min(self._times[each] for each in found)
+        return [each for each in found if self._times[each] == earliest]
 
     def members(self, index: int) -> list[int]:
         """The events of the chains that end at `index` and were not given out for an earlier one, in order."""

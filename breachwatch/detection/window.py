@@ -158,9 +158,8 @@ class Window:
                 completed.append(entries[index])
                 self._change(entries[index])
             if chains is not None:
-                story = chains.first(index)
                 members = [entries[each] for each in chains.members(index)]
-                opening = [entries[story]]
+                opening = [entries[each] for each in chains.opening(index)]
             else:
                 while not self._belongs(entries[story], at):
                     story += 1
@@ -171,7 +170,7 @@ class Window:
                 opening = [each for each in side_by_side if self._belongs(each, at)]
             new = [each for each in members if not each.marked]
             marked.extend(new)
-            self._mark(spans, (times[story], min(each.event for each in opening)), at, new)
+            self._mark(spans, min((each.at, each.event) for each in opening), at, new)
         return marked, completed, spans
 
     def _belongs(self, entry: Entry, end_us: int) -> bool:
@@ -184,7 +183,7 @@ class Window:
         if not spans or apart(spans[-1].end_us, first[0], self.correlation.suppress_us):
             spans.append(Episode(first, at))
         span = spans[-1]
-        span.end_us = at
+        span.first, span.end_us = min(span.first, first), at
         for entry in new:
             again = len(self.correlation.inputs) > 1 and self._counted_elsewhere(entry)
             entry.marked = True

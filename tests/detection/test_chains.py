@@ -48,7 +48,7 @@ def given_out(correlation: Correlation, entries: list[Entry]) -> tuple[set[int],
     firsts = []
     for index in crossings(correlation, entries, times, 0, 0, len(entries)):
         if chains.ends_at(entries[index]):
-            firsts.append(chains.first(index))
+            firsts.append(min(chains.opening(index)))
             members.extend(chains.members(index))
     assert len(members) == len(set(members)), "each event is given out once"
     return set(members), firsts
