@@ -1,0 +1,110 @@
+"""The commands as people and programs type them: help with examples, exit codes, JSON, and plain errors."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BREACHWATCH = Path(sys.executable).with_name("breachwatch")
+PLAYBOOKS = Path(__file__).resolve().parents[1] / "playbooks"
+
+SETTINGS = """
+[organisation]
+name = "Example Shop"
+dpo_name = "Camille Example"
+dpo_email = "dpo@shop.example"
+
+[mail]
+sender = "privacy@shop.example"
+"""
+
+
+def run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([BREACHWATCH, *words], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "breachwatch.toml").write_text(SETTINGS, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "replay", "check", "verify"])
+def test_every_command_helps_with_an_example(command: str, tmp_path: Path) -> None:
+    done = run(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"breachwatch {command}" in " ".join(done.stdout.split())
+
+
+def test_the_shell_can_complete_commands(tmp_path: Path) -> None:
+    assert "--install-completion" in run("--help", cwd=tmp_path).stdout
+
+
+def test_wrong_usage_and_missing_files_leave_with_2_and_one_line(tmp_path: Path) -> None:
+    wrong = run("replay", "nothing.log", "--source", "linux-sshd", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stderr) == (2, "nothing.log: no such file\n")
+    assert run("replay", "--source", "linux-sshd", cwd=tmp_path).returncode == 2
+
+
+def test_a_source_nobody_knows_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("x\n", encoding="utf-8")
+    done = run("replay", "a.log", "--source", "linux-ssh", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "linux-sshd" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_log_says_so_instead_of_saying_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch()
+    done = run("replay", "a.log", "--source", "linux-sshd", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("No alerts")
+    assert "0 records = 0 events + 0 ignored + 0 dead letters" in done.stderr
+
+
+def test_good_playbooks_are_summed_up_and_bad_ones_named_by_file_and_line(tmp_path: Path) -> None:
+    shutil.copytree(PLAYBOOKS, tmp_path / "playbooks")
+    good = run("check", "playbooks", cwd=tmp_path)
+    assert (good.returncode, good.stderr) == (0, "")
+    path = tmp_path / "playbooks" / "mass-export" / "playbook.yml"
+    path.write_text(path.read_text("utf-8").replace("awareness:", "awarenes:", 1), encoding="utf-8")
+    bad = run("check", "playbooks", "--json", cwd=tmp_path)
+    assert bad.returncode == 1
+    problem = json.loads(bad.stdout.splitlines()[0])
+    line = path.read_text("utf-8").splitlines()[problem["line"] - 1]
+    assert problem["path"] == "playbooks/mass-export/playbook.yml"
+    assert "awarenes" in line
+    assert "awareness" in problem["hint"]
+
+
+def test_members_are_added_listed_and_given_a_way_in_without_a_password(home: Path) -> None:
+    assert "No members yet" in run("member", "list", cwd=home).stdout
+    added = run("member", "add", "camille", "--role", "dpo", cwd=home)
+    assert added.returncode == 0
+    assert "with the code " in added.stdout
+    assert json.loads(run("member", "list", "--json", cwd=home).stdout) == {
+        "name": "camille",
+        "roles": ["dpo"],
+        "active": True,
+    }
+    assert run("member", "add", "alex", "--role", "boss", cwd=home).returncode == 2
+    assert run("member", "sign-in", "nobody", cwd=home).returncode == 1
+
+
+def test_verify_tells_whole_from_broken_and_from_nothing_there(home: Path) -> None:
+    nothing = run("verify", cwd=home)
+    assert nothing.returncode == 1
+    run("member", "add", "camille", "--role", "dpo", cwd=home)
+    whole = run("verify", "--json", cwd=home)
+    assert (whole.returncode, json.loads(whole.stdout)) == (0, {"incidents": 0, "facts": 0, "broken": []})
+
+
+def test_settings_with_mistakes_leave_with_2_and_every_address(home: Path) -> None:
+    (home / "breachwatch.toml").write_text(SETTINGS + "[desk]\nprot = 1\n", encoding="utf-8")
+    done = run("up", cwd=home)
+    assert done.returncode == 2
+    assert "breachwatch.toml:10" in done.stderr
+    assert "Traceback" not in done.stderr
