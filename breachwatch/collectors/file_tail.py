@@ -122,8 +122,6 @@ class FileTail:
                 continue
             taken += count
             self._taken += count
-            if tail.idle and path != self._pattern and not os.path.lexists(path):
-                del self._tails[path]
         return taken
 
     def close(self) -> None:
@@ -139,10 +137,16 @@ class FileTail:
         bases = {*matched, *self._tails}
         fresh = [path for path in matched if path not in self._tails and not _is_rotation(path, bases)]
         seen: dict[tuple[int, int], str] = {}
+        owned: set[str] = set()
         for path in fresh:
             identity = _identity(path)
-            if identity and not any(tail.owns(identity) for tail in self._tails.values()):
+            owner = next((one.path for one in self._tails.values() if identity and one.owns(identity)), None)
+            if owner:
+                owned.add(owner)
+            elif identity:
                 seen.setdefault(identity, path)
+        for path in [path for path, one in self._tails.items() if one.idle and path not in (*matched, *owned)]:
+            del self._tails[path]
         return [*self._tails, *seen.values()]
 
 

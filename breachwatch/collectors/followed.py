@@ -45,6 +45,13 @@ class Followed:
             return False
         return gone.preceded_by(before[: gone.tail_bytes]) and before[gone.tail_bytes :] == self.partial
 
+    def untouched_original_of(self, other: Reader) -> bool:
+        """Whether another file was copied or packed from this one, of which nothing was taken yet."""
+        if self.reader is None or self.generation.offset:
+            return False
+        copied = other.read(0, BLOCK_BYTES)
+        return bool(copied) and self.reader.read(0, len(copied)) == copied
+
     @property
     def caught_up(self) -> bool:
         """Whether everything there is was looked at."""

@@ -22,10 +22,11 @@ def fingerprint(data: bytes) -> str:
 class Generation:
     """How far one life of a file was read, and how to know it again.
 
-    `number` counts generations of a path from 1; 0 until the first record. `offset` is the byte after the last record
-    taken, `ordinal` the number of records before it. `head` is the fingerprint of the first `head_bytes` bytes (at
-    most 1024), `tail` that of the `tail_bytes` bytes before `offset`. `place`: where it was, links resolved.
-    `modified_ns`: when it was last written as far as known.
+    `number` counts generations of a path from 1; it is 0 until the first record. `offset` is the byte after the last
+    record taken, `ordinal` the number of records before it. `head` is the fingerprint of the first `head_bytes` bytes
+    (at most 1024), `tail` that of the `tail_bytes` bytes before `offset`. `place`: where it was, links resolved.
+    `since_ns`: when it had last been written as the first records were taken, in nanoseconds since the epoch; what
+    was written later than this generation cannot be older.
     """
 
     number: int = 0
@@ -38,7 +39,7 @@ class Generation:
     tail_bytes: int = 0
     tail: str = ""
     place: str = ""
-    modified_ns: int = 0
+    since_ns: int = 0
     done: bool = False
 
     @property
@@ -52,8 +53,8 @@ class Generation:
         return self.head_bytes >= HEAD_BYTES
 
     def begins(self, reader: Reader) -> bool:
-        """Whether a file starts with the same bytes; never when nothing was taken yet."""
-        return self.offset > 0 and fingerprint(reader.read(0, self.head_bytes)) == self.head
+        """Whether a file starts with the same bytes; never when none were seen yet."""
+        return self.head_bytes > 0 and fingerprint(reader.read(0, self.head_bytes)) == self.head
 
     def continues(self, reader: Reader) -> bool:
         """Whether a file holds what was taken so far, so that reading can go on in it."""
@@ -64,9 +65,15 @@ class Generation:
         """Whether these `tail_bytes` bytes are those that stood before `offset`."""
         return not self.tail_bytes or fingerprint(before) == self.tail
 
-    def outgrows(self, reader: Reader) -> bool:
-        """Whether a file is shorter than what was taken: an old copy, when it also begins the same."""
-        return self.offset > 0 and not reader.read(self.offset - 1, 1)
+    def holds(self, reader: Reader) -> bool:
+        """Whether a file is what was taken from: the same so far, or an older copy that is shorter."""
+        return (
+            self.offset > 0 and self.begins(reader) and (not reader.read(self.offset - 1, 1) or self.continues(reader))
+        )
+
+    def glimpsed(self, start: bytes) -> "Generation":
+        """Before anything was taken: to be known again by the bytes that wait at its start."""
+        return replace(self, head_bytes=len(start[:HEAD_BYTES]), head=fingerprint(start[:HEAD_BYTES]))
 
     def ended(self, consumed: int, records: int) -> "Generation":
         """After taking the last records, whose file is gone."""
@@ -91,15 +98,14 @@ class Generation:
             head=head,
             tail_bytes=len(tail),
             tail=fingerprint(tail),
-            modified_ns=reader.modified_ns,
+            since_ns=self.since_ns or reader.modified_ns,
         )
 
 
 def to_position(key: str, generations: list[Generation]) -> dict[str, Any]:
-    """What a spool keeps: every generation that gave a record and is still open, and the last finished ones."""
-    told = [one for one in generations if one.number]
-    done = [one for one in told if one.done][-KEPT_DONE:]
-    return {"key": key, "generations": [asdict(one) for one in told if not one.done or one in done]}
+    """What a spool keeps: the generations that are still read, oldest first, and the last finished ones."""
+    done = [one for one in generations if one.done][-KEPT_DONE:]
+    return {"key": key, "generations": [asdict(one) for one in generations if not one.done or one in done]}
 
 
 def from_position(position: Mapping[str, Any] | None) -> list[Generation]:

@@ -62,7 +62,7 @@ class PathTail:
         self._followed: list[Followed] = []
         self._history: list[Generation] = []
         self._foreign: set[Look | int] = set()
-        self._known: set[Look] = set()
+        self._known: dict[Look, Generation] = {}
         self._folder_ns = 0
         self._looks = _QUIET_LOOKS
         self._resumed = False
@@ -107,7 +107,7 @@ class PathTail:
         for one in known:
             if one.done:
                 continue
-            reader = self._locate(one)
+            reader = self._locate(one, [other for other in known if other is not one])
             if reader is None:
                 self._miss(one)
             else:
@@ -120,27 +120,36 @@ class PathTail:
         present = self._present()
         here = next((one for one in self._followed if one.reader and one.reader.identity == present), None)
         changed = self._folder_changed()
-        if here is not None and not here.intact():
-            self._truncated(here)
-            changed, here = True, None
+        for one in self._followed:
+            if one.reader is not None and not one.intact():
+                self._truncated(one)
+                changed, here = True, None if one is here else here
         for one in self._followed:
             if one is not here and not one.superseded:
                 one.superseded, one.quiet_since = True, self._around.now()
         if here is not None:
             here.superseded = False
         if changed and (here is None or not here.generation.offset):
-            self._follow_newer(here)
+            self._follow_newer()
         if present is not None and here is None:
             self._open_path()
 
-    def _follow_newer(self, here: Followed | None) -> None:
-        newer = [Followed(Generation(), reader, True, self._around.now()) for reader in self._newer()]
+    def _follow_newer(self) -> None:
+        order = {one.identity: index for index, one in enumerate(self._siblings())}
+        newer = self._newer()
         if newer:
             for one in self._followed:
                 if one.reader is None and not one.generation.offset:
                     one.partial = b""  # it was never taken, so its copy is among the newer files
-        at = self._followed.index(here) if here is not None else len(self._followed)
-        self._followed[at:at] = newer
+        for reader in newer:
+            place = order.get(reader.identity, len(order))
+            later = (
+                index
+                for index, one in enumerate(self._followed)
+                if not one.generation.offset and (not one.reader or order.get(one.reader.identity, len(order)) > place)
+            )
+            at = next(later, len(self._followed))
+            self._followed.insert(at, Followed(_fresh(reader), reader, True, self._around.now()))
 
     def _present(self) -> Identity | None:
         try:
@@ -163,23 +172,23 @@ class PathTail:
         again = next((one for one in self._history if one.identity == reader.identity and one.continues(reader)), None)
         if again is not None:
             self._history.remove(again)
-        generation = replace(again, done=False) if again else Generation(place=os.path.realpath(self.path))
+        generation = replace(again, done=False) if again else replace(_fresh(reader), place=os.path.realpath(self.path))
         self._followed.append(Followed(generation, reader))
 
-    def _truncated(self, here: Followed) -> None:
-        """The file at the path began anew under its own inode: the rest may be in a copy."""
-        if here.reader is not None:
-            here.reader.close()
-        here.reader = None
-        here.superseded, here.quiet_since = True, self._around.now()
-        if here.generation.offset:
-            here.reader = self._in_siblings(here.generation)
-            here.restart()
-            log.info("%s was truncated%s", self.path, "; going on in its copy" if here.reader else "")
+    def _truncated(self, one: Followed) -> None:
+        """A file began anew under its own inode: the rest of what it held may be in a copy."""
+        if one.reader is not None:
+            one.reader.close()
+        one.reader = None
+        one.superseded, one.quiet_since = True, self._around.now()
+        if one.generation.offset:
+            one.reader = self._in_siblings(one.generation, [])
+            one.restart()
+            log.info("%s was truncated%s", self.path, "; going on in its copy" if one.reader else "")
 
     # ------------------------------------------------------------------ finding generations
 
-    def _locate(self, generation: Generation) -> Reader | None:
+    def _locate(self, generation: Generation, others: list[Generation]) -> Reader | None:
         """Where a generation is after a time in which nobody looked."""
         places = dict.fromkeys((self.path, generation.place))
         for place in filter(None, places):
@@ -187,61 +196,74 @@ class PathTail:
             if reader is None:
                 continue
             same = reader.identity[1] == generation.inode or generation.unmistakable
-            if same and generation.continues(reader):
+            if same and _goes_on(generation, reader, others):
                 return reader
             reader.close()
-        return self._in_siblings(generation)
+        return self._in_siblings(generation, others)
 
-    def _in_siblings(self, generation: Generation) -> Reader | None:
+    def _in_siblings(self, generation: Generation, others: list[Generation]) -> Reader | None:
         found = self._siblings()
         by_inode = [one for one in found if one.identity[1] == generation.inode]
         for sibling in (*by_inode, *reversed(found)):
             reader = self._try(sibling.path)
             if reader is None:
                 continue
-            if generation.continues(reader):
+            if _goes_on(generation, reader, others):
                 return reader
             reader.close()
         return None
 
     def _newer(self) -> list[Reader]:
         """Files beside the path that were written after everything that is known, oldest first."""
-        every = self._siblings()
-        known = [index for index, one in enumerate(every) if self._knows(one)]
-        found = every
+        every = found = self._siblings()
+        known = [(index, taken) for index, one in enumerate(every) if (taken := self._taken_from(one))]
         if known:
-            last = every[known[-1]]
-            found = [one for one in every[known[-1] + 1 :] if one.modified_ns >= last.modified_ns]
-        elif since := self._last_written():
+            last, taken = known[-1]
+            found = [one for one in every[last + 1 :] if one.modified_ns >= taken.since_ns]
+        elif since := max((one.since_ns for one in self._taken_ones()), default=0):
             found = [one for one in every if one.modified_ns > since]
-        unread = [one for one in found if not self._is_foreign(one)]
-        self._foreign |= {_look_of(one) for one in every if one not in unread} - self._known
+        unread = [one for one in found if not self._is_foreign(one) and not self._is_open(one)]
+        open_ones = {one.reader.identity for one in self._followed if one.reader is not None}
+        rest = {_look_of(one) for one in every if one not in unread and one.identity not in open_ones}
+        self._foreign |= rest - self._known.keys()
         return [reader for one in unread if (reader := self._try(one.path)) is not None]
 
     def _is_foreign(self, sibling: Sibling) -> bool:
         return _look_of(sibling) in self._foreign or (sibling.compressed and sibling.modified_ns in self._foreign)
 
-    def _knows(self, sibling: Sibling) -> bool:
+    def _taken_from(self, sibling: Sibling) -> Generation | None:
+        """The generation that this file is, if anything was taken from it."""
+        for one in self._followed:
+            if one.reader is not None and one.reader.identity == sibling.identity:
+                return one.generation if one.generation.offset else None
         look = _look_of(sibling)
-        if any(one.reader is not None and one.reader.identity == sibling.identity for one in self._followed):
-            self._known.add(look)
-            return True
         if look in self._known or self._is_foreign(sibling):
-            return look in self._known
+            return self._known.get(look)
+        reader = self._try(sibling.path)
+        if reader is None:
+            return None
+        try:
+            taken = next((one for one in self._taken_ones() if one.holds(reader)), None)
+        finally:
+            reader.close()
+        if taken is not None:
+            self._known[look] = taken
+        return taken
+
+    def _taken_ones(self) -> list[Generation]:
+        return [*self._history, *(one.generation for one in self._followed if one.generation.offset)]
+
+    def _is_open(self, sibling: Sibling) -> bool:
+        """Whether it is being read already, itself or as the file it was packed from."""
+        if any(one.reader is not None and one.reader.identity == sibling.identity for one in self._followed):
+            return True
         reader = self._try(sibling.path)
         if reader is None:
             return False
         try:
-            taken = (*self._history, *(one.generation for one in self._followed))
-            known = any(one.begins(reader) and (one.outgrows(reader) or one.continues(reader)) for one in taken)
+            return any(one.untouched_original_of(reader) for one in self._followed)
         finally:
             reader.close()
-        self._known |= {look} if known else set()
-        return known
-
-    def _last_written(self) -> int:
-        open_ones = [one.reader.modified_ns for one in self._followed if one.reader and one.generation.offset]
-        return max((*open_ones, *(one.modified_ns for one in self._history)), default=0)
 
     def _siblings(self) -> list[Sibling]:
         try:
@@ -294,9 +316,15 @@ class PathTail:
         return max(numbers, default=0) + 1
 
     def _position(self, changed: Followed, after: Generation) -> Mapping[str, Any]:
-        followed = [after if one is changed else one.generation for one in self._followed]
-        known = sorted((*self._history, *followed), key=lambda one: one.number)
-        return to_position(self.key, known)
+        """All generations as of now; of one nothing was taken from, only if it is no longer found at the path."""
+        followed = []
+        for one in self._followed:
+            generation = after if one is changed else one.generation
+            if one.superseded and one.partial and not generation.offset:
+                generation = generation.glimpsed(one.partial)
+            if generation.offset or one.superseded:
+                followed.append(generation)
+        return to_position(self.key, [*self._history, *followed])
 
     def _retire(self) -> int:
         """Finish generations that are no longer at the path and will not grow; their last line may lack its end."""
@@ -325,6 +353,8 @@ class PathTail:
         return one.quiet_since is None or self._around.now() - one.quiet_since >= self._around.linger
 
     def _miss(self, generation: Generation) -> None:
+        if not generation.head_bytes:
+            return
         self._around.missing += 1
         self._history = [*self._history, replace(generation, done=True)][-KEPT_DONE:]
         log.warning(
@@ -332,6 +362,18 @@ class PathTail:
             self.path,
             generation.number,
         )
+
+
+def _goes_on(generation: Generation, reader: Reader, others: list[Generation]) -> bool:
+    """Whether a file is this generation. One that was empty is known by its inode alone, which another may have now."""
+    if generation.head_bytes:
+        return generation.continues(reader)
+    return reader.identity == generation.identity and not any(other.holds(reader) for other in others)
+
+
+def _fresh(reader: Reader) -> Generation:
+    device, inode = reader.identity
+    return Generation(device=device, inode=inode)
 
 
 def _look_of(sibling: Sibling) -> Look:
