@@ -122,13 +122,12 @@ def oracle(matches: Sequence[Match]) -> dict[tuple[str, str], list[Told]]:
     groups = sorted({ip for _, ip in heard})
     told: dict[tuple[str, str], list[Told]] = {}
     for rule, ip in product(ALL, groups):
-        events = {
-            (each.id, number if rule.kind.startswith("temporal") else 0): Seen(
-                each.at, each.id, number, each.who, each.subjects, each.records, each.armed
-            )
-            for number, listened in enumerate(rule.inputs)
-            for each in heard.get((listened.rule, ip), ())
-        }
+        events: dict[tuple[str, int], Seen] = {}
+        for number, listened in enumerate(rule.inputs):
+            for each in heard.get((listened.rule, ip), ()):
+                key = (each.id, number if rule.kind.startswith("temporal") else 0)
+                armed = each.armed or (key in events and events[key].armed)
+                events[key] = Seen(each.at, each.id, number, each.who, each.subjects, each.records, armed)
         ordered = sorted(events.values(), key=lambda each: (each.at, each.id))
         spans, inside, ends = [], {}, set()
         for end in (each for each in ordered if each.armed):
@@ -197,7 +196,7 @@ EVENTS = st.tuples(
     st.booleans(),
     st.booleans(),
 )
-"""Time and delay in seconds, rules matched, groups, a value, whether a chunk ends before it, whether that is special."""
+"""Seconds of time and delay, rules matched, groups, a value, whether a chunk ends before it, whether it is special."""
 
 
 def arrived(drawn: Sequence[tuple[int, int, str, str, str, bool, bool]]) -> list[tuple[list[Match], bool]]:
