@@ -1,6 +1,8 @@
 """The case plane over a real ledger: what happens is written once, whatever is repeated."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 
@@ -149,6 +151,21 @@ class TestTakingAlerts:
         flow.command(home, DismissIncident(camille, hour(1), "A drill."))
         assert flow.take_alert(alert(revision=2), hour(2)) == home
         assert flow.case(home).raised().status == "dismissed"
+
+    def test_one_story_told_by_many_at_once_is_one_incident(
+        self, store: Store, flow: CaseFlow, alert: Make, hour: Hour
+    ) -> None:
+        told = [alert(id=AlertId(f"al-{n % 4}")) for n in range(12)]
+        with ThreadPoolExecutor(max_workers=6) as tellers:
+            homes = set(tellers.map(lambda one: flow.take_alert(one, hour(0)), told))
+        assert len(homes) == 1 == len(store.ledger.summaries())
+        (home,) = homes
+        assert home is not None
+        said = Counter(types(store, home))
+        once = ("IncidentRaised", "AwarenessSet", "ClockStarted", "NoticesDrafted", "SubjectsLinked")
+        assert [said[name] for name in once] == [1] * len(once)
+        assert said["AlertJoined"] == 4
+        assert list(store.ledger.verify()) == []
 
 
 class TestRaising:
