@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from breachwatch.detection.matcher import accessor
+from breachwatch.detection.compiler import accessor
 from breachwatch.detection.playbook import Playbook
 from breachwatch.detection.predicates import text_of
 from breachwatch.detection.rules import SEPARATOR, Rule
