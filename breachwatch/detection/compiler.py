@@ -5,9 +5,9 @@ from typing import Any
 
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Exists, Not, Null, SameAs, Text, Where, Wild
 from breachwatch.detection.predicates import predicate, text_of
-from breachwatch.sources.source import Source, pick
+from breachwatch.sources.source import Source, accessor
 
-Fields = Mapping[str, Any]
+Fields = dict[str, Any]
 Accessor = Callable[[Fields], Any]
 Matches = Callable[[Fields], bool]
 ValueTest = Callable[[Any], bool]
@@ -72,24 +72,6 @@ class Compiler:
             return lambda _fields: constant
         path = self._source.native(field)
         return accessor(path) if path is not None else lambda _fields: None
-
-
-def accessor(path: tuple[str, ...]) -> Accessor:
-    """The quickest function for `sources.pick` of this path."""
-    if len(path) == 1:
-        name = path[0]
-        return lambda fields: fields.get(name)
-    if len(path) == 2:
-        dotted, (outer, inner) = ".".join(path), path
-
-        def nested(fields: Fields) -> Any:
-            below = fields.get(outer)
-            if type(below) is dict and dotted not in fields:
-                return below.get(inner)
-            return pick(fields, path)
-
-        return nested
-    return lambda fields: pick(fields, path)
 
 
 def _value_test(wanted: Any) -> ValueTest:

@@ -10,7 +10,7 @@ from breachwatch.kernel.ids import event_id
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Chunk, DeadLetter, Match, Tally
 from breachwatch.kernel.time import to_microseconds
-from breachwatch.sources.event import Dead, Event, Ignored, Outcome, Parse
+from breachwatch.sources.event import Dead, Event, Ignored, Outcome
 from breachwatch.sources.source import Source
 
 _TOO_LONG = Dead("too long")
@@ -65,7 +65,10 @@ class Detector:
         ignored: dict[str, int] = {}
         events = 0
         for index, record in enumerate(chunk.records):
-            outcome: Outcome = _TOO_LONG if index in too_long else _read(parse, record, received_us)
+            try:
+                outcome: Outcome = parse(record, received_us) if index not in too_long else _TOO_LONG
+            except Exception as error:
+                outcome = Dead(f"the parser failed: {type(error).__name__}")
             if type(outcome) is Event:
                 events += 1
                 found = matcher(outcome.fields)
@@ -82,13 +85,6 @@ class Detector:
         return {
             rule: error for plan in self._plans.values() if plan.matcher.broken for rule, error in plan.broken().items()
         }
-
-
-def _read(parse: Parse, record: bytes, received_us: int) -> Outcome:
-    try:
-        return parse(record, received_us)
-    except Exception as error:
-        return Dead(f"the parser failed: {type(error).__name__}")
 
 
 def _tell(plan: _Plan, found: list[int], event: Event, chunk: Chunk, index: int, matches: list[Match]) -> None:

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from breachwatch.detection.compiler import Accessor, Compiler, Fields, Matches, accessor
+from breachwatch.detection.compiler import Accessor, Compiler, Fields, Matches
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not, Number, Text, Truth, Where
 from breachwatch.detection.rules import Rule
-from breachwatch.sources.source import Source
+from breachwatch.sources.source import Source, accessor
 
 MAX_DECIDING = 4
 """Most fields whose values are remembered together."""

@@ -9,7 +9,6 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from breachwatch.detection.compiler import accessor
 from breachwatch.detection.playbook import Playbook
 from breachwatch.detection.predicates import text_of
 from breachwatch.detection.rules import SEPARATOR, Rule
@@ -17,7 +16,7 @@ from breachwatch.kernel.ids import EventId, SubjectRef
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Match
 from breachwatch.sources.event import Event
-from breachwatch.sources.source import Source
+from breachwatch.sources.source import Source, accessor
 
 MAX_VALUE = 256
 """Longest text kept of one value, in characters; what is longer ends in a digest, so that different stays different."""
@@ -44,7 +43,11 @@ class Teller:
             for subject in meaning.subjects
             if subject.rules is None or rule.names & set(subject.rules)
         ]
-        self._evidence = [(path.split("."), *self._reader(source, path)) for path in meaning.evidence]
+        self._evidence = [
+            (tuple(parents), leaf, *self._reader(source, path))
+            for path in meaning.evidence
+            for *parents, leaf in [path.split(".")]
+        ]
         self._records = self._get(source, meaning.records_field) if meaning.records_field else None
         self._touches = meaning.records_rules is None or bool(rule.names & set(meaning.records_rules))
 
@@ -53,19 +56,23 @@ class Teller:
         fields = event.fields
         values: dict[str, str] = {}
         for field, get, kind in self._values:
-            texts = self._texts(get(fields), kind)
-            if texts:
+            value = get(fields)
+            if value is None:
+                continue
+            if type(value) is str and value and is_plain(value):
+                values[field] = self._pseudonym(kind, value) if kind else value
+            elif texts := self._texts(value, kind):
                 values[field] = SEPARATOR.join(texts)
         return Match(
-            playbook=self._rule.playbook,
-            rule=self._rule.id,
-            event_id=name,
-            at_us=event.at_us,
-            source=self._source,
-            values=values,
-            subjects=self._people(fields) if self._subjects else (),
-            records=self._count(fields),
-            sample=self._sample(event),
+            self._rule.playbook,
+            self._rule.id,
+            name,
+            event.at_us,
+            self._source,
+            values,
+            self._people(fields) if self._subjects else (),
+            1 if self._records is None else self._count(self._records(fields)),
+            self._sample(event),
         )
 
     @staticmethod
@@ -81,34 +88,36 @@ class Teller:
         return self._get(source, field), self._kinds.get(path, "") if path is not None else ""
 
     def _people(self, fields: Any) -> tuple[SubjectRef, ...]:
-        refs: dict[SubjectRef, None] = {}
-        for get, kind in self._subjects:
-            for text in _members(get(fields)):
-                refs[self._pseudonym(kind, text)] = None
-        return tuple(refs)
+        if len(self._subjects) == 1:
+            get, kind = self._subjects[0]
+            value = get(fields)
+            if type(value) is str:
+                return (self._pseudonym(kind, value),) if value else ()
+        people = (self._pseudonym(kind, text) for get, kind in self._subjects for text in _members(get(fields)))
+        return tuple(dict.fromkeys(people))
 
     def _texts(self, value: Any, kind: str) -> list[str]:
         if kind:
             return list(dict.fromkeys(self._pseudonym(kind, text) for text in _members(value)))
         return list(dict.fromkeys(bounded(text).replace(SEPARATOR, " ") for text in _members(value)))
 
-    def _count(self, fields: Any) -> int:
-        if not self._touches:
-            return 0
-        count = self._records(fields) if self._records is not None else 1
+    @staticmethod
+    def _count(count: Any) -> int:
         known = isinstance(count, int) and not isinstance(count, bool) and count >= 0
         return min(count, MAX_RECORDS) if known else 1
 
     def _sample(self, event: Event) -> dict[str, Any]:
+        fields = event.fields
         sample: dict[str, Any] = {"time": event.at_us // 1000}
-        for (*parents, leaf), get, kind in self._evidence:
-            value = get(event.fields)
+        for parents, leaf, get, kind in self._evidence:
+            value = get(fields)
             if value is None:
                 continue
             place = sample
             for parent in parents:
                 place = place.setdefault(parent, {})
-            place[leaf] = self._shown(value, kind)
+            plain = not kind and type(value) is str and is_plain(value)
+            place[leaf] = value if plain else self._shown(value, kind)
         return sample
 
     def _shown(self, value: Any, kind: str) -> Any:
@@ -120,6 +129,11 @@ class Teller:
         if isinstance(value, str):
             return bounded(value)
         return value if isinstance(value, int | float) else bounded(str(value))
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can be kept as it is: the usual case, told quickly."""
+    return len(text) <= MAX_VALUE and text.isascii() and SEPARATOR not in text
 
 
 def bounded(text: str) -> str:

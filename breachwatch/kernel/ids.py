@@ -1,6 +1,5 @@
 """Ids are derived, never drawn: the same cause yields the same id, so a replay changes nothing."""
 
-from base64 import b32encode
 from hashlib import blake2b
 from typing import NewType
 
@@ -20,7 +19,18 @@ def derive(prefix: str, *parts: str | int) -> str:
         raw = str(part).encode("utf-8", "surrogatepass")
         digest.update(len(raw).to_bytes(8, "big"))
         digest.update(raw)
-    return f"{prefix}-{b32encode(digest.digest()).decode().rstrip('=').lower()}"
+    return f"{prefix}-{base32(digest.digest())}"
+
+
+def base32(digest: bytes) -> str:
+    """16 bytes as 26 lower-case letters and digits: RFC 4648 base32 without padding, two characters at a time."""
+    bits = int.from_bytes(digest, "big") << 2
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
+
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 
 
 def event_id(origin: str, ordinal: int) -> EventId:
