@@ -104,14 +104,18 @@ class PathTail:
     def _resume(self) -> None:
         known = from_position(self._around.position(self.key))
         self._history = [one for one in known if one.done]
+        missed = False
         for one in known:
             if one.done:
                 continue
             reader = self._locate(one, [other for other in known if other is not one])
             if reader is None:
+                missed = True
                 self._miss(one)
             else:
                 self._followed.append(Followed(one, reader, superseded=True, quiet_since=self._around.now()))
+        if missed:
+            self._follow_newer()  # it may have been empty, and be a packed file with a late line now
         if not known:
             for sibling in self._siblings():
                 self._foreign |= {_look_of(sibling), sibling.modified_ns}

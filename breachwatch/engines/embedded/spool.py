@@ -166,7 +166,7 @@ class Spool:
         rows = []
         with self._file.reading() as db:
             found = db.execute(
-                'SELECT "offset", source, origin, first_ordinal, records, received_us, body FROM chunks'
+                'SELECT "offset", source, origin, first_ordinal, records, received_us, CAST(body AS BLOB) FROM chunks'
                 ' WHERE "offset" > ? ORDER BY "offset"',
                 (self._committed if after is None else after,),
             )
