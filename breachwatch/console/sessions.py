@@ -8,7 +8,6 @@ session knows its age and whether a password may be set without the old one.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Literal
 
 from breachwatch.console.passwords import new_token, same, token_hash, typed_code, verify_password
@@ -80,16 +79,16 @@ class Sessions:
         if found is None:
             return None
         member, csrf = found
-        if now - since > ABSOLUTE or not csrf.endswith(self._fingerprint(member.name)):
+        if now - since > ABSOLUTE:
             self._team.end_session(token_hash(token))
             return None
         if using:
-            self._keep_awake(member.name, token_hash(token), csrf, now, since)
+            self._keep_awake(token_hash(token), now, since)
         return Session(member, csrf, token, how, since)
 
     def renew(self, session: Session) -> str:
-        """A new token, and with it a new session, in place of this one: after its password was changed."""
-        self._team.end_session(token_hash(session.token))
+        """A new session in place of all that this member has: after the password was changed."""
+        self._team.end_sessions(session.member.name)
         return self._open(session.member.name, "p")
 
     def note_wrong_password(self, name: str, client: str) -> None:
@@ -104,13 +103,13 @@ class Sessions:
         """Sign out."""
         self._team.end_session(token_hash(token))
 
-    def _keep_awake(self, name: str, key: str, csrf: str, now: datetime, since: datetime) -> None:
+    def _keep_awake(self, key: str, now: datetime, since: datetime) -> None:
         """Move the idle end on, at most once a minute; a store that only reads just now ends nobody's work."""
         last = self._awake.get(key)
         if last is not None and now - last < timedelta(minutes=1):
             return
         try:
-            self._team.open_session(name, key, csrf, now, _until(now, since))
+            self._team.extend_session(key, _until(now, since))
         except UnavailableError:
             return
         if len(self._awake) > 1000:
@@ -137,14 +136,8 @@ class Sessions:
     def _open(self, name: str, how: How) -> str:
         now = self._now()
         token = f"{how}.{int(now.timestamp())}.{new_token()}"
-        csrf = new_token() + self._fingerprint(name)
-        self._team.open_session(name, token_hash(token), csrf, now, _until(now, now))
+        self._team.open_session(name, token_hash(token), new_token(), now, _until(now, now))
         return token
-
-    def _fingerprint(self, name: str) -> str:
-        """Ties a session to the password in force: setting a new one ends the sessions opened before."""
-        stored = self._team.password_hash(name) or ""
-        return "." + sha256(f"session\0{stored}".encode()).hexdigest()[:16]
 
 
 def csrf_fits(session: Session, sent: str) -> bool:

@@ -319,8 +319,14 @@ class Team(Protocol):
     def session(self, token_hash: str, now: datetime) -> tuple[Member, str] | None:
         """(member, csrf) of a live session of an active member."""
 
+    def extend_session(self, token_hash: str, until: datetime) -> None:
+        """Let a session that still exists live until then; one that was ended stays ended."""
+
     def end_session(self, token_hash: str) -> None:
         """End it."""
+
+    def end_sessions(self, name: str, *, but: str = "") -> None:
+        """End every session of a member, except the one with this token hash."""
 
     def offer_sign_in(self, name: str, token_hash: str, until: datetime) -> None:
         """Store a one-time sign-in."""

@@ -77,6 +77,12 @@ class SqlTeam:
             row = connection.execute(query).first()
         return (_member(row), row.csrf) if row else None
 
+    def extend_session(self, token_hash: str, until: datetime) -> None:
+        """Let a session that still exists live until then; one that was ended meanwhile stays ended."""
+        query = sa.update(sessions).where(sessions.c.token_hash == token_hash).values(until=until)
+        with self._database.writing() as connection:
+            connection.execute(query)
+
     def end_session(self, token_hash: str) -> None:
         """End it."""
         with self._database.writing() as connection:

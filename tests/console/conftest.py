@@ -244,8 +244,8 @@ def desk_store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-@pytest.fixture
-def house(desk_store: Store) -> House:
+def a_house(desk_store: Store) -> House:
+    """The desk over a store, its team, one incident and one loose alert; an hour has passed since."""
     flow = CaseFlow(desk_store.ledger, desk_store.vault, a_world())
     clock, spool, status = Clock(), Spool(), {}
     for member in MEMBERS:
@@ -267,6 +267,17 @@ def house(desk_store: Store) -> House:
         sources=("app-audit",),
     )
     return House(desk_store, flow, clock, spool, create_app(parts), parts, incident, status)
+
+
+@pytest.fixture
+def house(desk_store: Store) -> House:
+    return a_house(desk_store)
+
+
+@pytest.fixture
+def house_in_each_database(store: Store) -> House:
+    """The same, once in SQLite and once in PostgreSQL."""
+    return a_house(store)
 
 
 class _Forms(HTMLParser):

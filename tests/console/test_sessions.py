@@ -193,6 +193,13 @@ async def test_signing_out_ends_the_session_for_good(house, dpo) -> None:
     assert house.store.team.session(token_hash(token), house.clock()) is None
 
 
+async def test_a_session_that_was_ended_is_not_revived_by_a_request_under_way(house, dpo) -> None:
+    token = dpo.http.cookies[COOKIE]
+    await dpo.submit("/sign-out")
+    house.store.team.extend_session(token_hash(token), house.clock() + timedelta(hours=1))
+    assert house.store.team.session(token_hash(token), house.clock()) is None
+
+
 async def test_a_member_who_is_switched_off_is_out_at_once(house, dpo, admin) -> None:
     await admin.get("/team")
     await admin.submit("member-camille-form", active="0")
