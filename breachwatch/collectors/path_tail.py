@@ -225,7 +225,7 @@ class PathTail:
             last, taken = known[-1]
             found = [one for one in every[last + 1 :] if one.modified_ns >= taken.since_ns]
         elif since := max((one.since_ns for one in self._taken_ones()), default=0):
-            found = [one for one in every if one.modified_ns > since]
+            found = [one for one in every if one.modified_ns >= since]
         unread = [one for one in found if not self._is_foreign(one) and not self._is_open(one)]
         open_ones = {one.reader.identity for one in self._followed if one.reader is not None}
         rest = {_look_of(one) for one in every if one not in unread and one.identity not in open_ones}

@@ -1,26 +1,12 @@
-"""A spool in memory and a clock that stands still, for collectors."""
+"""A spool in memory, for collectors."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.streams import Chunk
-
-
-class Clock:
-    """Shows what it is told to."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 3, 27, 13, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def advance(self, **span: float) -> None:
-        self.at += timedelta(**span)
 
 
 class Store:
@@ -56,11 +42,6 @@ class Store:
         for origin, place in origins.items():
             assert sorted(place) == list(range(len(place))), f"{origin} has gaps"
         return {origin: [place[n] for n in range(len(place))] for origin, place in origins.items()}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
