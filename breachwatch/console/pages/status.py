@@ -1,7 +1,7 @@
 """The status page: what is read, what could not be, what waits to leave, what is refused or away."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,7 @@ def show_status(visit: Visit) -> Response:
         total=total,
         dead_letters=told.get("dead_letters") or dead_letters(tallies),
         broken_rules=told.get("broken_rules", {}),
-        troubles=[*told.get("troubles", []), *_failing(told.get("sources", [])), *_troubles(counts)],
+        troubles=[*_failing(told), *_troubles(counts)],
         backlog=told.get("backlog"),
         outbox=[(label, [counts.get((kind, state), 0) for state in OUTBOX_STATES]) for kind, label in KINDS.items()],
         outbox_states=list(OUTBOX_STATES.values()),
@@ -48,11 +48,14 @@ def dead_letters(tallies: Mapping[str, Tally]) -> list[tuple[str, str, int]]:
     return sorted(found, key=lambda row: -row[2])
 
 
-def _failing(sources: Iterable[Mapping[str, Any]]) -> list[str]:
-    failed = [one for one in sources if one.get("state") == "failed"]
-    return [
-        f"{one.get('title') or one.get('name')} cannot be read: {one.get('detail') or 'see the log'}." for one in failed
-    ]
+def _failing(told: Mapping[str, Any]) -> list[str]:
+    """What the service says is wrong, and every failing source that it does not name there."""
+    troubles = [str(trouble) for trouble in told.get("troubles", [])]
+    for one in told.get("sources", []):
+        detail = one.get("detail") or "see the log"
+        if one.get("state") == "failed" and not any(detail in trouble for trouble in troubles):
+            troubles.append(f"{one.get('title') or one.get('name')} cannot be read: {detail}.")
+    return troubles
 
 
 def _troubles(counts: Mapping[tuple[str, str], int]) -> list[str]:

@@ -1,0 +1,58 @@
+"""Templates: every one can be read, none lets a value act, and none holds what the policy forbids."""
+
+import re
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+import breachwatch.console
+from breachwatch.console.templating import environment, read_assets, sample_table
+
+FOLDER = Path(breachwatch.console.__file__).parent
+TEMPLATES = sorted(path.name for path in (FOLDER / "templates").iterdir())
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_template_can_be_read(name: str) -> None:
+    environment(read_assets()).get_template(name)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_no_template_needs_what_the_policy_forbids_or_fetches_from_elsewhere(name: str) -> None:
+    text = (FOLDER / "templates" / name).read_text()
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<style|javascript:", text)
+    assert "|safe" not in text.replace(" ", "")
+    for address in re.findall(r'(?:src|href|action)="(https?:[^"]*)"', text):
+        pytest.fail(f"{name} leads elsewhere by itself: {address}")
+    for script in re.findall(r"<script[^>]*>", text):
+        assert "src=" in script
+
+
+def test_the_style_sheet_and_the_script_fetch_nothing_from_elsewhere() -> None:
+    for content, kind, _ in read_assets().values():
+        text = content.decode()
+        assert "@import" not in text
+        assert "url(" not in text
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text), kind
+
+
+def test_values_are_escaped_without_being_asked() -> None:
+    assert environment(read_assets()).from_string("{{ x }}").render(x="<b>") == "&lt;b&gt;"
+
+
+def test_a_name_that_no_page_gives_is_an_error_and_not_an_empty_place() -> None:
+    with pytest.raises(UndefinedError):
+        environment(read_assets()).from_string("{{ nobody_gave_this }}").render()
+
+
+def test_samples_become_one_table_over_all_their_columns() -> None:
+    table = sample_table([{"a": 1, "time": 1774604520000}, {"b": {"c": "x"}}])
+    assert table.columns == ["time", "a", "b.c"]
+    assert table.rows == [["2026-03-27T09:42:00Z", "1", ""], ["", "", "x"]]
+
+
+def test_every_form_that_posts_carries_its_token() -> None:
+    for path in (FOLDER / "templates").iterdir():
+        for form in re.findall(r'<form method="post".*?</form>', path.read_text(), re.DOTALL):
+            assert "m.token" in form or 'name="csrf"' in form, (path.name, form[:120])
