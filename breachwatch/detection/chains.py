@@ -38,10 +38,6 @@ class Chains:
                 self._links[number].append(index)
                 self._starts[number].append(start)
 
-    def ends_at(self, entry: Entry) -> bool:
-        """Whether an event can be the last of a chain."""
-        return entry.input == len(self._reaches) - 1
-
     def opening(self, index: int) -> list[int]:
         """The events, all of one instant, with which the story of the chains that end at `index` begins."""
         since = self._times[index] - self._span

@@ -17,6 +17,7 @@ class Entry:
     towards the threshold; an inner correlation's first events do not, they only belong to the story. `marked`: it lies
     in a satisfied window and was counted into an episode. `completed`: a satisfied window ends here. `subjects`,
     `records` and `sample` are given to the episode once marked, then let go. `arrival`: its place in the current feed.
+    `row`: how it was last stored, None after a change.
     """
 
     at: int
@@ -33,6 +34,7 @@ class Entry:
     completed: bool = False
     arrival: int = 0
     page: int = -1
+    row: bytes | None = None
 
     def order(self) -> tuple[int, int, str]:
         """The order of events: by time; at one instant by input, then id, so that it never depends on arrival."""
@@ -55,11 +57,18 @@ class Pages(Generic[Item]):
     def put(self, key: str, item: Item, page: int | None) -> int:
         """Add an item to a page, or to a new one if that is full or None; returns the page's number."""
         if page is None or page not in self.pages or len(self.pages[page]) >= self.size:
+            if page is not None:
+                self.changed.add(page)
             page, self.next = self.next, self.next + 1
             self.pages[page] = {}
         self.pages[page][key] = item
         self.changed.add(page)
         return page
+
+    @property
+    def open(self) -> int:
+        """The page that items were added to last."""
+        return self.next - 1
 
     def take_out(self, key: str, page: int) -> None:
         """Remove an item; a page left empty is dropped, any other is not worth storing again."""

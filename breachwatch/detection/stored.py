@@ -1,4 +1,7 @@
-"""Windows as bytes and back: a small head for each, and pages of events and of references, stored only when changed."""
+"""Windows as bytes and back: a head for each, and pages of events and references that are stored only when changed.
+
+The page that events are being added to lies in the head, so that a group that sees one event costs one write.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,9 +21,11 @@ EVENTS, SUBJECTS = "/events/", "/subjects/"
 def changes_of(window: Window) -> dict[str, bytes | None]:
     """What must be stored (or, None, deleted) since the last call, by full key; remembers it as stored."""
     changed: dict[str, bytes | None] = {window.key: _head(window)}
-    for number in window.event_pages.changed:
+    for number in window.event_pages.changed - {window.event_pages.open}:
         page = window.event_pages.pages.get(number)
-        body = [_entry(each) for each in page.values()] if page else None
+        body = [orjson.Fragment(_row(each)) for each in page.values()] if page else None
+        for each in page.values() if page else ():
+            each.row = None
         changed[f"{window.key}{EVENTS}{number}"] = _bytes(body) if body else None
     for number in window.subject_pages.changed:
         refs = window.subject_pages.pages.get(number)
@@ -48,25 +53,32 @@ def window_of(correlation: Correlation, key: str, head: Mapping[str, Any], pages
     window = Window(correlation, key, tuple(head["group"]))
     window.newest, window.touched = head["newest"], head["touched"]
     window.stored = {key, *pages}
-    oldest = window.newest - correlation.horizon_us
-    entries: list[Entry] = []
+    events = {head["open"]: head["events"]}
     for name, blob in pages.items():
         number = int(name.rsplit("/", 1)[1])
         if name.startswith(key + EVENTS):
-            members = [_restored(correlation, row, number) for row in orjson.loads(blob)]
-            kept = [each for each in members if each.at >= oldest]
-            if kept:
-                window.event_pages.pages[number] = {each.key: each for each in kept}
-                entries.extend(kept)
-            else:
-                window.event_pages.changed.add(number)
-            window.event_pages.next = max(window.event_pages.next, number + 1)
+            events[number] = orjson.loads(blob)
         else:
             window.subject_pages.pages[number] = dict.fromkeys(orjson.loads(blob))
             window.subject_pages.next = max(window.subject_pages.next, number + 1)
-    window.adopt(entries)
+    _restore_events(window, events)
+    window.event_pages.next = head["open"] + 1
     window.episodes = [_episode(row, window) for row in head["episodes"]]
     return window
+
+
+def _restore_events(window: Window, events: Mapping[int, list[list[Any]]]) -> None:
+    """Take the events back that may still count; a page that holds none of them is deleted with the next changes."""
+    oldest = window.newest - window.correlation.horizon_us
+    kept: list[Entry] = []
+    for number, rows in events.items():
+        members = [_restored(window.correlation, row, number) for row in rows if row[0] >= oldest]
+        if members:
+            window.event_pages.pages[number] = {each.key: each for each in members}
+            kept.extend(members)
+        else:
+            window.event_pages.changed.add(number)
+    window.adopt(kept)
 
 
 def _bytes(body: Any) -> bytes:
@@ -90,6 +102,7 @@ def _head(window: Window) -> bytes:
         }
         for each in window.episodes
     ]
+    open_page = window.event_pages.pages.get(window.event_pages.open, {})
     return _bytes(
         {
             "v": VERSION,
@@ -100,6 +113,8 @@ def _head(window: Window) -> bytes:
             "newest": window.newest,
             "touched": window.touched,
             "episodes": episodes,
+            "open": window.event_pages.open,
+            "events": [orjson.Fragment(_row(each)) for each in open_page.values()],
         }
     )
 
@@ -121,10 +136,13 @@ def _episode(row: Mapping[str, Any], window: Window) -> Episode:
     )
 
 
-def _entry(entry: Entry) -> list[Any]:
-    flags = entry.armed | entry.marked << 1 | entry.completed << 2
-    short = [entry.at, entry.event, entry.input, flags, entry.counted, entry.sources]
-    return short if entry.marked else [*short, entry.subjects, entry.records, entry.sample]
+def _row(entry: Entry) -> bytes:
+    """An event as JSON, made once for as long as it stays as it is and its page is open."""
+    if entry.row is None:
+        flags = entry.armed | entry.marked << 1 | entry.completed << 2
+        short = (entry.at, entry.event, entry.input, flags, entry.counted, entry.sources)
+        entry.row = _bytes(short if entry.marked else (*short, entry.subjects, entry.records, entry.sample))
+    return entry.row
 
 
 def _restored(correlation: Correlation, row: list[Any], page: int) -> Entry:

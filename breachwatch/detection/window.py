@@ -19,7 +19,7 @@ from breachwatch.kernel.time import from_microseconds
 
 MAX_EVENTS = 200_000
 """Events remembered per group; beyond, the oldest are let go: what they were counted into stays."""
-EVENTS_PER_PAGE = 256
+EVENTS_PER_PAGE = 32
 SUBJECTS_PER_PAGE = 1024
 
 
@@ -28,6 +28,9 @@ class Window:
 
     def __init__(self, correlation: Correlation, key: str, group: tuple[str, ...]) -> None:
         self.correlation = correlation
+        self._reach_us = correlation.reach_us
+        self._horizon_us = correlation.horizon_us
+        self._bounds = [correlation.lateness_us + correlation.timespan_us + e.reach_us for e in correlation.inputs]
         self.key = key
         self.group = group
         self.newest = -(1 << 62)
@@ -76,21 +79,28 @@ class Window:
 
     def prune(self) -> int:
         """Forget what no timely event can touch any more; returns how many events went only for want of room."""
-        keep = self.newest - self.correlation.horizon_us
+        keep = self.newest - self._horizon_us
         cut = bisect_left(self.times, keep)
         crowded = max(0, len(self.entries) - cut - MAX_EVENTS)
-        for entry in self.entries[: cut + crowded]:
-            del self.seen[entry.key]
-            self.event_pages.take_out(entry.key, entry.page)
-        del self.entries[: cut + crowded], self.times[: cut + crowded]
+        if cut or crowded:
+            for entry in self.entries[: cut + crowded]:
+                del self.seen[entry.key]
+                self.event_pages.take_out(entry.key, entry.page)
+            del self.entries[: cut + crowded], self.times[: cut + crowded]
+        if self.episodes:
+            self._close(keep)
+        if self._holding:
+            self._bound_samples()
+        return crowded
+
+    def _close(self, keep: int) -> None:
+        """Forget episodes that nothing can continue any more."""
         live = [each for each in self.episodes if each.end_us + self.correlation.suppress_us >= keep]
         if len(live) < len(self.episodes):
             for episode in self.episodes:
                 if episode.end_us + self.correlation.suppress_us < keep:
                     self._drop_subjects(episode)
             self.episodes = live
-        self._bound_samples()
-        return crowded
 
     def adopt(self, entries: list[Entry]) -> None:
         """Be what was stored: these entries, in any order, already on their pages."""
@@ -100,15 +110,13 @@ class Window:
         self._holding = deque(each for each in self.entries if each.sample is not None)
 
     def _admit(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
-        bound = self.correlation.lateness_us + self.correlation.timespan_us
-        inputs = self.correlation.inputs
         fresh: list[Entry] = []
         late: list[Entry] = []
         new: list[Entry] = []
         for entry in arrived:
             if entry.at > self.newest:
                 self.newest = entry.at
-            elif entry.at < self.newest - bound - inputs[entry.input].reach_us:
+            elif entry.at < self.newest - self._bounds[entry.input]:
                 late.append(entry)
                 continue
             known = self.seen.get(entry.key)
@@ -135,29 +143,30 @@ class Window:
             self.entries.sort(key=Entry.order)
             self.times = [each.at for each in self.entries]
         for entry in new:
-            entry.page = self.event_pages.put(entry.key, entry, self.event_pages.next - 1)
+            entry.page = self.event_pages.put(entry.key, entry, self.event_pages.open)
             if entry.sample is not None:
                 self._holding.append(entry)
 
     def _evaluate(self, low: int, high: int) -> tuple[list[Entry], list[Entry], list[Episode]]:
         """Look at every window that events between two instants can have changed."""
         correlation, entries, times = self.correlation, self.entries, self.times
-        span, reach = correlation.timespan_us, correlation.reach_us
+        span, reach = correlation.timespan_us, self._reach_us
         first, end = bisect_left(times, low), bisect_right(times, high + span + reach)
         begin, story, evaluated = bisect_left(times, low - span), bisect_left(times, low - span - reach), 0
-        chains = Chains(correlation, entries, times, story, end) if correlation.kind == "temporal_ordered" else None
+        ordered, chains = correlation.kind == "temporal_ordered", None
         marked: list[Entry] = []
         completed: list[Entry] = []
         spans: list[Episode] = []
         for index in crossings(correlation, entries, times, begin, first, end):
-            if chains is not None and not chains.ends_at(entries[index]):
+            if ordered and entries[index].input != len(correlation.inputs) - 1:
                 continue
             at = times[index]
             if not entries[index].completed:
                 entries[index].completed = True
                 completed.append(entries[index])
                 self._change(entries[index])
-            if chains is not None:
+            if ordered:
+                chains = chains or Chains(correlation, entries, times, story, end)
                 members = [entries[each] for each in chains.members(index)]
                 opening = [entries[each] for each in chains.opening(index)]
             else:
@@ -220,6 +229,7 @@ class Window:
         )
 
     def _change(self, entry: Entry) -> None:
+        entry.row = None
         self.event_pages.changed.add(entry.page)
 
     def _page_subjects(self, episode: Episode) -> None:

@@ -47,7 +47,7 @@ def given_out(correlation: Correlation, entries: list[Entry]) -> tuple[set[int],
     members: list[int] = []
     firsts = []
     for index in crossings(correlation, entries, times, 0, 0, len(entries)):
-        if chains.ends_at(entries[index]):
+        if entries[index].input == len(correlation.inputs) - 1:
             firsts.append(min(chains.opening(index)))
             members.extend(chains.members(index))
     assert len(members) == len(set(members)), "each event is given out once"
