@@ -56,3 +56,29 @@ def test_every_form_that_posts_carries_its_token() -> None:
     for path in (FOLDER / "templates").iterdir():
         for form in re.findall(r'<form method="post".*?</form>', path.read_text(), re.DOTALL):
             assert "m.token" in form or 'name="csrf"' in form, (path.name, form[:120])
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_stands_out_from_every_ground_it_stands_on(scheme: int) -> None:
+    """WCAG 2.2, 1.4.3 (text 4.5:1) and 1.4.11 (edges of controls 3:1)."""
+    css = (FOLDER / "static/desk.css").read_text()
+    colours = dict(
+        re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", re.findall(r":root \{(.*?)\n\s*\}", css, re.DOTALL)[scheme])
+    )
+    for ground in ("paper", "sheet", "field", "accent-wash", "bad-wash"):
+        for ink in ("ink", "soft", "accent", "bad", "good"):
+            assert _contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+    assert _contrast(colours["accent-ink"], colours["accent"]) >= 4.5
+    for ground in ("paper", "field"):
+        assert _contrast(colours["edge"], colours[ground]) >= 3
