@@ -119,6 +119,12 @@ async def test_what_the_mail_server_said_is_shown_with_the_next_try(house, dpo) 
     assert "@example.org" not in page
 
 
+async def test_when_everybody_was_written_to_nothing_more_is_offered(house, dpo) -> None:
+    await approved(house, dpo)
+    assert "Everybody who can be reached was written to." in dpo.page.text
+    assert "approve-notices-form" not in dpo.page.text
+
+
 async def test_the_case_page_says_how_it_ended(house, dpo) -> None:
     await approved(house, dpo)
     for _ in range(4):
