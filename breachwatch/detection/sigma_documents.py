@@ -111,7 +111,7 @@ def _common_errors(node: Node) -> Iterator[Problem]:
     kind = SigmaCorrelationRule if "correlation" in node.data else SigmaRule
     errors: list[SigmaError]
     try:
-        _, errors = kind.from_dict_common_params(dict(node.data), collect_errors=True)
+        _, errors = kind.from_dict_common_params(_listed(node.data), collect_errors=True)
     except SigmaError as raised:
         errors = [raised]
     except (TypeError, ValueError, AttributeError, KeyError):
@@ -128,6 +128,12 @@ def _common_errors(node: Node) -> Iterator[Problem]:
         yield node.problem((at,) if at else (), str(error), hint)
 
 
+def _listed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """With a list wherever Sigma wants one and a single text says the same."""
+    return {key: [value] if key in _LISTS and isinstance(value, str) else value for key, value in given.items()}
+
+
+_LISTS = {"references", "falsepositives", "tags", "fields"}
 _CHOICES = {
     "level": ("informational", "low", "medium", "high", "critical"),
     "status": ("stable", "test", "experimental", "deprecated", "unsupported"),
@@ -151,12 +157,12 @@ def _logsource(node: Node, problems: list[Problem]) -> Mapping[str, str]:
 
 
 def _doubles(drafts: list[Draft]) -> Iterator[Problem]:
-    known: dict[str, Any] = {}
+    """Ids and names must be one's own; a title too, unless id or name already tell the two apart."""
+    known: dict[str, Draft] = {}
     for draft in drafts:
         for key, called in (("id", draft.sigma_id), ("name", draft.name), ("title", draft.title)):
-            if called and called in known:
-                other = known[called]
-                line, _ = other.node.key_place(("title",))
-                yield draft.node.problem((key,), f'"{called}" is also what another rule is called', f"see line {line}")
-            if called:
-                known.setdefault(called, draft)
+            other = known.setdefault(called, draft) if called else draft
+            if other is draft or (key == "title" and other.id != called != draft.id):
+                continue
+            line, _ = other.node.key_place(("title",))
+            yield draft.node.problem((key,), f'"{called}" is also what another rule is called', f"see line {line}")
