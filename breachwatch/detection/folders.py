@@ -19,12 +19,12 @@ _WELCOME = {PLAYBOOK, DETECTION, "README.md"}
 
 @dataclass(slots=True)
 class Folder:
-    """What one folder says. `playbook` and `node` are None when `problems` says why."""
+    """What one folder says. `playbook` and `node`, or `drafts`, are None when `problems` says why."""
 
     path: str
     playbook: Playbook | None = None
     node: Node | None = None
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: list[Draft] | None = field(default_factory=list)
     notices: dict[str, NoticeTemplate] = field(default_factory=dict)
     cases: dict[str, bytes] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -53,7 +53,8 @@ def _folder(home: str, files: Mapping[str, bytes], placeholders: Collection[str]
         elif pure.name == PLAYBOOK:
             _read_playbook(folder, path, body)
         elif pure.name == DETECTION:
-            folder.drafts, problems = read_documents(body, path)
+            drafts, problems = read_documents(body, path)
+            folder.drafts = drafts if drafts or not problems else None
             folder.problems.extend(problems)
         elif not _NOTICE.fullmatch(pure.name) and pure.name not in _WELCOME:
             hint = did_you_mean(pure.name, [*(_WELCOME - {PurePosixPath(each).name for each in files}), "notice.en.md"])

@@ -31,7 +31,7 @@ class Linked:
 
 def link(folder: Folder, sources: Mapping[str, Source]) -> Linked:
     """Link one folder whose files could all be read."""
-    if folder.playbook is None or folder.node is None:
+    if folder.playbook is None or folder.node is None or folder.drafts is None:
         return Linked()
     linker = _Linker(folder.playbook, folder.node, folder.drafts, sources)
     linker.run()
@@ -52,18 +52,19 @@ class _Linker:
 
     def run(self) -> None:
         for draft in self.drafts:
-            if draft.terms is None:
-                self._serve(draft)
-            else:
+            if draft.terms is not None:
                 self._resolve(draft, draft.terms)
+            elif draft.condition is not None:
+                self._serve(draft)
         order = self._order()
-        if not self.made.problems:
+        whole = not any(draft.broken for draft in self.drafts)
+        if whole and not self.made.problems:
             for draft in order:
                 if draft.terms is not None:
                     self._correlate(draft, draft.terms)
                 elif self._alerts(draft):
                     self._alone(draft)
-        if not self.made.problems:
+        if whole and not self.made.problems:
             self.made.rules = [
                 self._rule(draft, draft.condition) for draft in self.drafts if draft.condition is not None
             ]
@@ -74,7 +75,7 @@ class _Linker:
                 self.node,
                 self.drafts,
                 [self.sources[name] for name in used],
-                self.made.correlations if not self.made.problems else None,
+                self.made.correlations if whole and not self.made.problems else None,
             )
         )
 

@@ -68,9 +68,9 @@ def _rules(node: Node, at: KeyPath, names: Sequence[str], drafts: Sequence[Draft
     for number, name in enumerate(names):
         draft = next((each for each in drafts if name in each.names), None)
         if draft is None:
-            hint = did_you_mean(name, _called(each for each in drafts if each.terms is None))
+            hint = did_you_mean(name, _called(each for each in drafts if not each.is_correlation))
             yield node.problem((*at, number), f'{at[1]}: no rule is called "{name}"', hint)
-        elif draft.terms is not None:
+        elif draft.is_correlation:
             hint = "name the rules whose events it counts"
             yield node.problem((*at, number), f'{at[1]}: "{name}" is a correlation, and only rules match events', hint)
 

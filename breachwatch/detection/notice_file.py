@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from breachwatch.detection.playbook import NoticeTemplate
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shapes import did_you_mean
-from breachwatch.kernel.yaml import read
+from breachwatch.kernel.yaml import Place, read
 
 REQUIRED_PARTS = ("nature", "consequences", "measures", "advice", "contact")
 """Source: GDPR Art. 34(2) with 33(3)(b) to (d); advice to the person is Recital 86."""
@@ -37,10 +37,13 @@ def read_notice(
     if lines[0].rstrip() != "---" or not end:
         hint = "begin with three lines: ---, subject: ..., ---"
         return None, [Problem(path, 1, 1, "no front matter", hint)]
-    subject, problems = _front_matter(lines[:end], path)
+    subject, place, problems = _front_matter(lines[:end], path)
     body = lines[end + 1 :]
     problems.extend(_headings(body, end + 2, path))
-    problems.extend(_unknown_placeholders([(1, subject)], path, placeholders) if subject else ())
+    problems.extend(
+        Problem(path, place[0], place[1] + problem.column - 1, problem.message, problem.hint)
+        for problem in _unknown_placeholders([(0, subject)], path, placeholders)
+    )
     problems.extend(_unknown_placeholders(enumerate(body, end + 2), path, placeholders))
     if problems:
         return None, problems
@@ -49,12 +52,13 @@ def read_notice(
     ), []
 
 
-def _front_matter(lines: list[str], path: str) -> tuple[str, list[Problem]]:
+def _front_matter(lines: list[str], path: str) -> tuple[str, Place, list[Problem]]:
+    """The subject, where it stands, and what is wrong."""
     try:
         # The opening line stays as an empty one, so that places are those of the file.
         node = read("\n".join(["", *lines[1:]]), path)
     except ContentError as error:
-        return "", list(error.problems)
+        return "", (1, 1), list(error.problems)
     given = node.data if isinstance(node.data, dict) else {}
     problems = [
         node.problem((key,), f'unknown key "{key}"', did_you_mean(key, set(_KEYS) - set(given)), key=True)
@@ -64,10 +68,10 @@ def _front_matter(lines: list[str], path: str) -> tuple[str, list[Problem]]:
     subject = given.get("subject")
     if not isinstance(subject, str) or not subject.strip():
         problems.append(Problem(path, *(node.place(("subject",)) if "subject" in given else (1, 1)), "no subject"))
-        return "", problems
+        return "", (1, 1), problems
     if "\n" in subject.strip():
         problems.append(node.problem(("subject",), "the subject must be one line"))
-    return subject.strip(), problems
+    return subject.strip(), node.place(("subject",)), problems
 
 
 def _headings(body: list[str], first_line: int, path: str) -> Iterator[Problem]:

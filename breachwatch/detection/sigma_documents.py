@@ -26,7 +26,10 @@ _NEAR = 'did you mean "'
 
 @dataclass(slots=True)
 class Draft:
-    """One document. `condition` for a rule, `terms` for a correlation; `fields`: every field named, and where."""
+    """One document. `condition` for a rule, `terms` for a correlation; `fields`: every field named, and where.
+
+    A `broken` one has faults and lacks parts; it is kept so that those who name it are not blamed as well.
+    """
 
     node: Node
     title: str
@@ -37,6 +40,12 @@ class Draft:
     condition: Condition | None = None
     fields: list[tuple[str, KeyPath]] = field(default_factory=list)
     terms: CorrelationTerms | None = None
+    broken: bool = False
+
+    @property
+    def is_correlation(self) -> bool:
+        """Whether it counts what others match."""
+        return "correlation" in self.node.data
 
     @property
     def id(self) -> str:
@@ -50,7 +59,7 @@ class Draft:
 
 
 def read_documents(text: bytes, path: str) -> tuple[list[Draft], list[Problem]]:
-    """Every document that could be read, and everything that is wrong with the others."""
+    """Every document that is one, and everything that is wrong with them."""
     try:
         nodes = read_all(text, path)
     except ContentError as error:
@@ -94,7 +103,8 @@ def _document(node: Node) -> tuple[Draft | None, list[Problem]]:
         draft.condition, draft.fields = reader.read(), reader.fields
         problems.extend(reader.problems)
         draft.logsource = _logsource(node, problems)
-    return (None if problems else draft), problems
+    draft.broken = bool(problems)
+    return draft, problems
 
 
 def _typing_errors(node: Node) -> Iterator[Problem]:
@@ -110,6 +120,9 @@ def _common_errors(node: Node) -> Iterator[Problem]:
     """What pySigma says about the keys that all documents share."""
     kind = SigmaCorrelationRule if "correlation" in node.data else SigmaRule
     errors: list[SigmaError]
+    if not isinstance(node.data.get("id", ""), str):
+        yield node.problem(("id",), "Sigma rule identifier must be an UUID", "or leave it out and give a `name`")
+        return
     try:
         _, errors = kind.from_dict_common_params(_listed(node.data), collect_errors=True)
     except SigmaError as raised:
