@@ -135,7 +135,10 @@ class Followed:
     def _one_line(self, reader: Reader, end: int) -> Batch:
         start = self.generation.offset
         line = reader.read(start, min(end - start, MAX_RECORD_BYTES + 1))
-        record = cut(line) if len(line) == end - start else Record(line[:MAX_RECORD_BYTES], end - start)
+        if len(line) == end - start:
+            record = cut(line)
+        else:
+            record = Record(line[:MAX_RECORD_BYTES], end - start - (reader.read(end - 1, 1) == b"\r"))
         oversized = ((0, record.size),) if record.size > len(record.body) else ()
         before = reader.read(end + 1 - TAIL_BYTES, TAIL_BYTES)
         return Batch((record.body,), oversized, self.generation.advanced(reader, end + 1 - start, 1, before))

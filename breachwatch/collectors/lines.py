@@ -25,11 +25,13 @@ class CappedBuffer:
     def __init__(self, max_bytes: int = MAX_RECORD_BYTES) -> None:
         self._max_bytes = max_bytes
         self._held = bytearray()
+        self._last = b""
         self.size = 0
 
     def add(self, part: bytes) -> None:
         """Take the next part."""
         self.size += len(part)
+        self._last = part[-1:] or self._last
         room = self._max_bytes + 1 - len(self._held)
         if room > 0:
             self._held += part[:room]
@@ -37,9 +39,13 @@ class CappedBuffer:
     def take(self) -> Record:
         """The record that the parts make; the buffer is empty after."""
         held, size = bytes(self._held), self.size
+        if size > len(held):
+            record = Record(held[: self._max_bytes], size - (self._last == b"\r"))
+        else:
+            record = cut(held, self._max_bytes)
         self._held.clear()
-        self.size = 0
-        return Record(held[: self._max_bytes], size) if size > len(held) else cut(held, self._max_bytes)
+        self._last, self.size = b"", 0
+        return record
 
 
 class LineSplitter:

@@ -141,7 +141,8 @@ class TailMachine(RuleBasedStateMachine):
             return
         first = self._shift()
         self.path.rename(first)
-        self.old = (first, self.lives[-1])
+        # nothing tells an empty file from another, so what a writer adds to one that is already rotated is not promised
+        self.old = (first, self.lives[-1]) if self.lives[-1] else None
         self.lives.append(bytearray())
         if recreate:
             self.path.touch()

@@ -234,9 +234,7 @@ class TestRunning:
         make().advance()
         spool.append(words.chunk(*("hit b p",) * 3, first=3))
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        engine = make(
-            waypoint=lambda place: loop.call_soon_threadsafe(stop.set) if len(taker.taken) == 2 else None
-        )
+        engine = make(waypoint=lambda place: loop.call_soon_threadsafe(stop.set) if len(taker.taken) == 2 else None)
         await engine.run(stop)
         assert taker.groups == ["a", "b"]
 

@@ -1,0 +1,124 @@
+"""The small loops that keep a case moving: they ring in time, try again, and tell no content."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from breachwatch.engines.watches import POLL, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
+from breachwatch.kernel.errors import UnavailableError
+
+
+async def test_a_clock_is_looked_at_more_than_twice_a_second() -> None:
+    assert timedelta(seconds=1) / 2 > POLL
+
+
+async def test_work_that_waits_is_done_without_a_pause_and_then_it_stops_when_told() -> None:
+    stop, done = asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def step() -> int:
+        done.append(1)
+        if len(done) == 50:
+            loop.call_soon_threadsafe(stop.set)
+        return 1
+
+    await Watch("clock", step).run(stop)
+    assert len(done) >= 50
+
+
+async def test_a_failing_step_is_tried_again_and_its_content_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    stop, loop, tries = asyncio.Event(), asyncio.get_running_loop(), []
+
+    def step() -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("jeanne@example.org")
+        loop.call_soon_threadsafe(stop.set)
+        return 1
+
+    with caplog.at_level(logging.INFO):
+        await Watch("clock", step).run(stop)
+    assert len(tries) == 2
+    assert "clock: ValueError; trying again" in caplog.text
+    assert "jeanne" not in caplog.text
+
+
+async def once(watch: Watch) -> None:
+    """Run a watch for one look."""
+    await asyncio.to_thread(watch._step)
+
+
+async def test_the_clock_rings_what_is_due(clock: Any) -> None:
+    places: list[str] = []
+
+    def waypoint(place: str) -> None:
+        places.append(place)
+
+    heard: list[Any] = []
+    flow: Any = SimpleNamespace(ring=lambda at: heard.append(at) or 1)
+    await once(clock_watch(flow, clock, waypoint))
+    assert heard == [clock.at]
+    assert places == ["clock:rung"]
+
+
+async def test_the_directory_is_asked_about_every_stale_incident(clock: Any) -> None:
+    asked: list[Any] = []
+    flow: Any = SimpleNamespace(look_up=lambda *call: asked.append(call))
+    ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1", "in-2"])
+    directory: Any = object()
+    await once(people_watch(flow, ledger, directory, pseudonymise := lambda kind, name: name, clock))  # type: ignore[arg-type, return-value]
+    assert asked == [("in-1", directory, pseudonymise, clock.at), ("in-2", directory, pseudonymise, clock.at)]
+
+
+async def test_finished_dispatches_are_reported(clock: Any) -> None:
+    heard: list[Any] = []
+    flow: Any = SimpleNamespace(report_dispatches=lambda at: heard.append(at) or 1)
+    await once(dispatch_watch(flow, clock))
+    assert heard == [clock.at]
+
+
+class Outbox:
+    """One fact waits."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        item = SimpleNamespace(id="out-1", payload={"id": "fact-1"})
+        self.row: Any = SimpleNamespace(item=item)
+
+    def lease(self, *call: Any) -> Any:
+        self.calls.append(("lease", *call))
+        row, self.row = self.row, None
+        return row
+
+    def sent(self, *call: Any) -> None:
+        self.calls.append(("sent", *call))
+
+    def retry(self, *call: Any) -> None:
+        self.calls.append(("retry", *call))
+
+
+async def test_a_fact_is_sent_once_it_is_published(clock: Any) -> None:
+    outbox: Any = Outbox()
+    published: list[Mapping[str, Any]] = []
+    watch = fact_watch(outbox, published.append, clock, "me")
+    await once(watch)
+    await once(watch)
+    assert published == [{"id": "fact-1"}]
+    assert [call[0] for call in outbox.calls] == ["lease", "sent", "lease"]
+
+
+async def test_a_fact_waits_while_the_stream_is_away(clock: Any) -> None:
+    outbox: Any = Outbox()
+
+    def away(envelope: Mapping[str, Any]) -> None:
+        raise UnavailableError("full")
+
+    with pytest.raises(UnavailableError):
+        await once(fact_watch(outbox, away, clock, "me"))
+    assert [call[0] for call in outbox.calls] == ["lease", "retry"]
+    assert outbox.calls[-1][3] == clock.at + timedelta(seconds=5)
