@@ -71,7 +71,7 @@ class Teller:
             self._source,
             values,
             self._people(fields) if self._subjects else (),
-            1 if self._records is None else self._count(self._records(fields)),
+            self._touched(fields),
             self._sample(event),
         )
 
@@ -101,8 +101,13 @@ class Teller:
             return list(dict.fromkeys(self._pseudonym(kind, text) for text in _members(value)))
         return list(dict.fromkeys(bounded(text).replace(SEPARATOR, " ") for text in _members(value)))
 
-    @staticmethod
-    def _count(count: Any) -> int:
+    def _touched(self, fields: Any) -> int:
+        """How many personal-data records the event touched; none where the playbook says that the rule touches none."""
+        if not self._touches:
+            return 0
+        if self._records is None:
+            return 1
+        count = self._records(fields)
         known = isinstance(count, int) and not isinstance(count, bool) and count >= 0
         return min(count, MAX_RECORDS) if known else 1
 
