@@ -45,11 +45,11 @@ def _incidents(
 ) -> Iterator[Problem]:
     for index, name in enumerate(playbook.detection.raises_incident):
         at = ("detection", "raises_incident", index)
-        draft = next((each for each in drafts if name in each.names), None)
-        if draft is None:
+        called = {each.id for each in drafts if name in each.names}
+        if not called:
             hint = did_you_mean(name, _called(drafts))
             yield node.problem(at, f'raises_incident: no rule is called "{name}"', hint)
-        elif correlations is not None and not any(each.alerts for each in correlations if each.id == draft.id):
+        elif correlations is not None and not any(each.alerts for each in correlations if each.id in called):
             hint = "name that correlation, or let it say `generate: true`"
             yield node.problem(at, f'raises_incident: "{name}" only counts in a correlation, it does not alert', hint)
 

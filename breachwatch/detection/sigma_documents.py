@@ -175,7 +175,7 @@ def _doubles(drafts: list[Draft]) -> Iterator[Problem]:
     for draft in drafts:
         for key, called in (("id", draft.sigma_id), ("name", draft.name), ("title", draft.title)):
             other = known.setdefault(called, draft) if called else draft
-            if other is draft or (key == "title" and other.id != called != draft.id):
+            if other is draft or (key == "title" and other.id != draft.id):
                 continue
             line, _ = other.node.key_place(("title",))
             yield draft.node.problem((key,), f'"{called}" is also what another rule is called', f"see line {line}")
