@@ -24,24 +24,37 @@ class SqlOutbox:
 
     def lease(self, kinds: Sequence[OutboxKind], owner: str, now: datetime, until: datetime) -> OutboxRow | None:
         """Take the next due item (or one whose lease ended) as `sending`, durably, before anything is sent."""
-        due = (
-            sa.select(outbox.c.number)
-            .where(outbox.c.kind.in_(kinds), outbox.c.due_at <= now)
-            .order_by(outbox.c.due_at, outbox.c.number)
-            .limit(1)
-        )
+        for kind in self._kinds_due(kinds, now):
+            next_one = (
+                sa.select(outbox.c.number)
+                .where(outbox.c.kind == kind, outbox.c.due_at <= now)
+                .order_by(outbox.c.due_at, outbox.c.number)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            )
+            take = (
+                sa.update(outbox)
+                .where(outbox.c.number == next_one.scalar_subquery())
+                .values(state="sending", attempts=outbox.c.attempts + 1, owner=owner, due_at=until)
+                .returning(outbox)
+            )
+            with self._database.writing() as connection:
+                row = connection.execute(take).first()
+            if row:
+                return rows.outbox_row_of(row)
+        return None
+
+    def _kinds_due(self, kinds: Sequence[OutboxKind], now: datetime) -> list[OutboxKind]:
+        """Which kinds have something due, the longest due first; costs a write only when there is something."""
+        firsts = [(due_at, kind) for kind, due_at in self._firsts(kinds).items() if due_at <= now]
+        return [kind for _, kind in sorted(firsts)]
+
+    def _firsts(self, kinds: Sequence[OutboxKind]) -> dict[OutboxKind, datetime]:
+        """When the first open item of each kind is due: one look into the index a kind, however many are open."""
+        first = sa.select(sa.func.min(outbox.c.due_at)).where(outbox.c.due_at.is_not(None))
         with self._database.reading() as connection:
-            if connection.scalar(due) is None:
-                return None
-        take = (
-            sa.update(outbox)
-            .where(outbox.c.number == due.with_for_update(skip_locked=True).scalar_subquery())
-            .values(state="sending", attempts=outbox.c.attempts + 1, owner=owner, due_at=until)
-            .returning(outbox)
-        )
-        with self._database.writing() as connection:
-            row = connection.execute(take).first()
-        return rows.outbox_row_of(row) if row else None
+            found = {kind: connection.scalar(first.where(outbox.c.kind == kind)) for kind in kinds}
+        return {kind: due_at for kind, due_at in found.items() if due_at is not None}
 
     def sent(self, item_id: str, owner: str, now: datetime, message_id: str, reply: str) -> None:
         """Record acceptance by the server.
@@ -66,10 +79,7 @@ class SqlOutbox:
 
     def next_due(self, kinds: Sequence[OutboxKind]) -> datetime | None:
         """When the earliest open item is due; None when nothing is open."""
-        query = sa.select(sa.func.min(outbox.c.due_at)).where(outbox.c.kind.in_(kinds), outbox.c.due_at.is_not(None))
-        with self._database.reading() as connection:
-            found: datetime | None = connection.scalar(query)
-            return found
+        return min(self._firsts(kinds).values(), default=None)
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """(kind, state) to number of items."""

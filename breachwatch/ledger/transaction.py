@@ -258,15 +258,25 @@ class SqlTransaction:
 
     def enqueue(self, items: Sequence[OutboxItem]) -> int:
         """Store items not stored before; returns how many were new."""
+        notices: dict[str, list[OutboxItem]] = {}
+        for item in items:
+            if item.kind == "notice":
+                notices.setdefault(item.incident_id, []).append(item)
+        insert = self._database.insert(outbox).on_conflict_do_nothing().returning(outbox.c.number)
         new = 0
-        insert = self._database.insert(outbox).on_conflict_do_nothing().returning(outbox.c.incident_id, outbox.c.kind)
-        waiting: set[str] = set()
-        for portion in portions(items):
-            for row in self._connection.execute(insert, [rows.item_values(item) for item in portion]):
-                new += 1
-                if row.kind == "notice":
-                    waiting.add(row.incident_id)
-        for incident_id in sorted(waiting):
+        for portion in portions(rows.item_values(item) for item in items if item.kind != "notice"):
+            new += len(self._connection.execute(insert, portion).all())
+        return new + sum(self._enqueue_notices(incident_id, some) for incident_id, some in notices.items())
+
+    def _enqueue_notices(self, incident_id: str, items: Sequence[OutboxItem]) -> int:
+        """There may be a hundred thousand of them: counted before and after, not row by row."""
+        count = sa.select(sa.func.count()).where(outbox.c.incident_id == incident_id, sa.text("kind = 'notice'"))
+        before = self._connection.scalar(count) or 0
+        insert = self._database.insert(outbox).on_conflict_do_nothing()
+        for portion in portions(map(rows.item_values, items)):
+            self._connection.execute(insert, portion)
+        new = (self._connection.scalar(count) or 0) - before
+        if new:
             self._mark_dispatch(incident_id, unreported=True)
         return new
 

@@ -27,7 +27,8 @@ def test_an_empty_ledger_says_so(store: Store, clock: Any) -> None:
     assert store.sizes() == (0, 0)
     assert list(store.ledger.verify()) == []
     assert store.ledger.facts(IncidentId("in-1")) == []
-    assert store.ledger.summaries() == store.ledger.alerts() == []
+    assert store.ledger.summaries() == []
+    assert store.ledger.alerts() == []
     assert store.ledger.next_wake() is None
     assert store.ledger.waking(clock()) == store.ledger.stale_people() == store.ledger.unreported_dispatches() == []
 
