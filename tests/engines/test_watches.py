@@ -11,6 +11,7 @@ import pytest
 
 from breachwatch.engines.watches import POLL, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.kernel.errors import UnavailableError
+from breachwatch.kernel.pseudonyms import pseudonymiser
 
 
 async def test_a_clock_is_looked_at_more_than_twice_a_second() -> None:
@@ -60,7 +61,12 @@ async def test_the_clock_rings_what_is_due(clock: Any) -> None:
         places.append(place)
 
     heard: list[Any] = []
-    flow: Any = SimpleNamespace(ring=lambda at: heard.append(at) or 1)
+
+    def ring(at: Any) -> int:
+        heard.append(at)
+        return 1
+
+    flow: Any = SimpleNamespace(ring=ring)
     await once(clock_watch(flow, clock, waypoint))
     assert heard == [clock.at]
     assert places == ["clock:rung"]
@@ -71,13 +77,19 @@ async def test_the_directory_is_asked_about_every_stale_incident(clock: Any) -> 
     flow: Any = SimpleNamespace(look_up=lambda *call: asked.append(call))
     ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1", "in-2"])
     directory: Any = object()
-    await once(people_watch(flow, ledger, directory, pseudonymise := lambda kind, name: name, clock))  # type: ignore[arg-type, return-value]
+    pseudonymise = pseudonymiser(b"a pseudonym key of the tests")
+    await once(people_watch(flow, ledger, directory, pseudonymise, clock))
     assert asked == [("in-1", directory, pseudonymise, clock.at), ("in-2", directory, pseudonymise, clock.at)]
 
 
 async def test_finished_dispatches_are_reported(clock: Any) -> None:
     heard: list[Any] = []
-    flow: Any = SimpleNamespace(report_dispatches=lambda at: heard.append(at) or 1)
+
+    def report(at: Any) -> int:
+        heard.append(at)
+        return 1
+
+    flow: Any = SimpleNamespace(report_dispatches=report)
     await once(dispatch_watch(flow, clock))
     assert heard == [clock.at]
 
@@ -105,7 +117,11 @@ class Outbox:
 async def test_a_fact_is_sent_once_it_is_published(clock: Any) -> None:
     outbox: Any = Outbox()
     published: list[Mapping[str, Any]] = []
-    watch = fact_watch(outbox, published.append, clock, "me")
+
+    def publish(envelope: Mapping[str, Any]) -> None:
+        published.append(envelope)
+
+    watch = fact_watch(outbox, publish, clock, "me")
     await once(watch)
     await once(watch)
     assert published == [{"id": "fact-1"}]
