@@ -98,7 +98,7 @@ def known_timezone(name: str) -> bool:
     """Whether this is an IANA time zone."""
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return False
     return True
 
