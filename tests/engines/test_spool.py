@@ -1,5 +1,6 @@
 """The spool keeps what it acknowledged, says when it cannot, and shows nothing to who has only the file."""
 
+import os
 import resource
 import sqlite3
 import threading
@@ -158,6 +159,14 @@ class TestRetention:
         assert spool.prune(words.start + timedelta(hours=2)) == 3, "chunk, alert, letter"
         assert [one.offset for one in spool.waiting(10, after=0)] == [waiting]
         assert spool.undelivered() == [words.alert("b")]
+
+    def test_room_that_is_no_longer_needed_goes_back_to_the_disk(self, spool: Spool, path: Path, words: Any) -> None:
+        for n in range(40):
+            last = spool.append(words.chunk(os.urandom(250_000), first=n))
+        spool.commit(last, [], [], [], Tally())
+        spool.prune(words.start)
+        sizes = {one.name: one.stat().st_size for one in path.parent.iterdir()}
+        assert sum(sizes.values()) < 500_000, sizes
 
     def test_dead_letters_are_bounded_in_number(self, path: Path, words: Any) -> None:
         spool = Spool(path, words.key, retention=Retention(dead_letter_limit=3))

@@ -13,6 +13,8 @@ from breachwatch.engines.embedded.schema import connect, lay_out
 from breachwatch.engines.embedded.sealing import SALT_BYTES, Sealer
 from breachwatch.kernel.errors import TamperedError, UnavailableError
 
+_VACUUM_PAGES = 2_000
+
 
 class SealedFile:
     """One connection for writing and one for reading, each under its own lock, so that reading does not wait.
@@ -83,9 +85,15 @@ class SealedFile:
             yield self._reader
 
     def shrink(self) -> None:
-        """Give free pages back to the disk."""
+        """Give free pages back to the disk, some at a time so that nobody waits long for the lock."""
+        free = _VACUUM_PAGES
+        while free >= _VACUUM_PAGES:
+            with self.lock, plain_errors():
+                free = self._writer.execute("PRAGMA freelist_count").fetchone()[0]
+                # a script, since a single `execute` frees one page only
+                self._writer.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES});")
         with self.lock, plain_errors():
-            self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the file and let other processes have it. Closing twice does nothing."""
