@@ -59,7 +59,7 @@ class DemoDpo:
         """
         case = f"/incidents/{incident_id}"
         page = _must(self._desk.get(case), "the incident")
-        _shows(page, "72", "Severity", "GDPR")
+        _shows(page, "71:", "Notification to the supervisory authority", "Severity", "Proposed")
         self._send(case, "confirm-form", note="the accounts and records named by the evidence are ours")
         self._send(case, "decision-form", duty="notify_authority_and_people", reason="strangers hold these data")
         filing = _must(self._desk.get(f"{case}/filing"), "the filing")
