@@ -4,26 +4,25 @@ Feed it each chunk's matches once; then store `drain_changes()` in the transacti
 crash, `restore` what was stored and feed on from there: the alerts are the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import orjson
 
 from breachwatch.detection.content import Content
 from breachwatch.detection.entries import Entry
 from breachwatch.detection.rules import SEPARATOR, Correlation, Input
+from breachwatch.detection.shelf import Group, Shelf
 from breachwatch.detection.stored import EVENTS, SUBJECTS, VERSION, changes_of, head_of, window_of
 from breachwatch.detection.window import Window, key_of
-from breachwatch.kernel.ids import derive
+from breachwatch.kernel.ids import SubjectRef
 from breachwatch.kernel.streams import Alert, Match
 
-MAX_GROUPS = 200_000
-"""Groups remembered per correlation; beyond, the one idle for longest is let go (and counted in `crowded_out`)."""
 CLOCKS = "clocks"
 _PAIR = "\x1e"
 
-Group = tuple[str, ...]
 Source = tuple[str, str]
 """(playbook, rule): what matches and signals are listened to by."""
 
@@ -38,42 +37,57 @@ class Correlated:
 
 @dataclass(slots=True)
 class _Signal:
-    """Something a correlation may listen to: a match, or an event of a satisfied inner window."""
+    """Something a correlation may listen to: a match, or an event of a satisfied inner window.
+
+    `arrival`: its place in the feed. The rest as in `Entry`.
+    """
 
     values: Mapping[str, str]
-    entry: Entry
+    at: int
+    event: str
+    subjects: tuple[SubjectRef, ...]
+    records: int
+    sample: Mapping[str, Any] | None
+    sources: tuple[str, ...]
+    armed: bool
+    arrival: int
 
 
 class Correlator:
-    """Runs every correlation of the content over the matches it is fed.
-
-    `crowded_out`: events and groups let go because too many were remembered; 0 in any ordinary life.
-    """
+    """Runs every correlation of the content over the matches it is fed."""
 
     def __init__(self, content: Content) -> None:
-        self._correlations = content.correlations
-        self._windows: list[dict[Group, Window]] = [{} for _ in self._correlations]
-        self._listened = {(each.playbook, inner.rule) for each in self._correlations for inner in each.inputs}
+        self._shelves = [Shelf(each) for each in content.correlations]
+        self._listened = {(each.playbook, inner.rule) for each in content.correlations for inner in each.inputs}
         self._clocks: dict[str, int] = {}
-        self._changed: dict[str, Window] = {}
+        self._changed: dict[Window, None] = {}
         self._gone: set[str] = set()
-        self.crowded_out = 0
+        self._events_crowded_out = 0
+
+    @property
+    def crowded_out(self) -> int:
+        """Events and groups let go because too many were remembered; 0 in any ordinary life."""
+        return self._events_crowded_out + sum(shelf.crowded_out for shelf in self._shelves)
 
     def feed(self, matches: Iterable[Match]) -> Correlated:
         """Take the matches of one chunk, in order of arrival. Taking a match a second time changes nothing."""
         heard = self._hear(matches)
         alerts: list[Alert] = []
         late: set[str] = set()
-        for index, correlation in enumerate(self._correlations):
-            touched = self._take(index, correlation, heard)
-            for window, arrived in touched.values():
+        for shelf in self._shelves:
+            correlation = shelf.correlation
+            touched = self._take(shelf, heard)
+            for window, arrived in touched:
                 marked, completed, too_late = window.take(arrived)
                 late.update(each.event for each in too_late if correlation.inputs[each.input].reach_us == 0)
-                if (correlation.playbook, correlation.id) in self._listened:
-                    _signal(correlation, window, arrived, marked, completed, heard)
-                window.release(marked)
-                alerts.extend(window.tell())
-                self.crowded_out += window.prune()
+                if marked or completed:
+                    if (correlation.playbook, correlation.id) in self._listened:
+                        _signal(correlation, window, arrived, marked, completed, heard)
+                    window.release(marked)
+                    alerts.extend(window.tell())
+                self._events_crowded_out += window.prune()
+                shelf.put_back(window)
+                self._changed[window] = None
         self._expire()
         alerts.sort(key=lambda alert: (alert.first_event_at, alert.playbook, alert.rule, alert.id))
         return Correlated(alerts, len(late))
@@ -81,7 +95,7 @@ class Correlator:
     def drain_changes(self) -> list[tuple[str, bytes | None]]:
         """(key, blob) of all state changed since the last drain, None to delete: store it with the offset."""
         changes: dict[str, bytes | None] = dict.fromkeys(self._gone)
-        for window in self._changed.values():
+        for window in self._changed:
             changes.update(changes_of(window))
         if self._changed:
             changes[CLOCKS] = orjson.dumps({"v": VERSION, "clocks": self._clocks})
@@ -93,7 +107,9 @@ class Correlator:
         blobs = dict(stored)
         clocks = head_of(blobs.pop(CLOCKS, b"null"))
         self._clocks = dict(clocks["clocks"]) if clocks else {}
-        by_rule = {(each.playbook, each.id, each.shape): at for at, each in enumerate(self._correlations)}
+        by_rule = {
+            (each.correlation.playbook, each.correlation.id, each.correlation.shape): each for each in self._shelves
+        }
         pages: dict[str, dict[str, bytes]] = {}
         heads: dict[str, bytes] = {}
         for key, blob in blobs.items():
@@ -102,86 +118,68 @@ class Correlator:
                 heads[key] = blob
             else:
                 pages.setdefault(owner, {})[key] = blob
-        found: list[tuple[int, int, Window]] = []
+        found: list[tuple[Shelf, Window]] = []
         for key, blob in heads.items():
             head = head_of(blob)
-            at = by_rule.get((head["playbook"], head["rule"], head["shape"])) if head else None
-            if head is None or at is None:
+            shelf = by_rule.get((head["playbook"], head["rule"], head["shape"])) if head else None
+            if head is None or shelf is None:
                 self._gone.update((key, *pages.get(key, ())))
             else:
-                found.append((head["touched"], at, window_of(self._correlations[at], key, head, pages.get(key, {}))))
+                found.append((shelf, window_of(shelf.frame, key, head, pages.get(key, {}))))
         for owner in pages.keys() - heads.keys():
             self._gone.update(pages[owner])
-        for _, at, window in sorted(found, key=lambda each: each[0]):
-            self._windows[at][window.group] = window
+        for shelf, window in sorted(found, key=lambda each: each[1].touched):
+            shelf.put_back(window)
 
     def _hear(self, matches: Iterable[Match]) -> dict[Source, list[_Signal]]:
         heard: dict[Source, list[_Signal]] = {}
+        clocks = self._clocks
         for arrival, match in enumerate(matches):
-            self._clocks[match.source] = max(match.at_us, self._clocks.get(match.source, match.at_us))
-            entry = Entry(
-                at=match.at_us,
-                event=match.event_id,
-                key="",
-                input=0,
-                counted=(),
-                subjects=match.subjects,
-                records=match.records,
-                sample=match.sample,
-                sources=(match.source,),
-                arrival=arrival,
+            at, source = match.at_us, match.source
+            clocks[source] = max(at, clocks.get(source, at))
+            heard.setdefault((match.playbook, match.rule), []).append(
+                _Signal(
+                    match.values,
+                    at,
+                    match.event_id,
+                    match.subjects,
+                    match.records,
+                    match.sample,
+                    (source,),
+                    True,
+                    arrival,
+                )
             )
-            heard.setdefault((match.playbook, match.rule), []).append(_Signal(match.values, entry))
         return heard
 
-    def _take(
-        self, index: int, correlation: Correlation, heard: Mapping[Source, Sequence[_Signal]]
-    ) -> dict[Group, tuple[Window, list[Entry]]]:
+    def _take(self, shelf: Shelf, heard: Mapping[Source, Sequence[_Signal]]) -> Collection[tuple[Window, list[Entry]]]:
         """Bring what a correlation listens to before the windows of the groups it belongs to."""
+        correlation = shelf.correlation
         touched: dict[Group, tuple[Window, list[Entry]]] = {}
+        clock = self._clock(correlation)
         for number, listened in enumerate(correlation.inputs):
             for signal in heard.get((correlation.playbook, listened.rule), ()):
-                counted = _counted(signal.values, listened.counted)
+                counted = _counted(signal.values, listened.counted) if listened.counted else ()
                 if listened.counted and not counted:
                     continue
                 for group in _groups(signal.values, listened):
                     if group not in touched:
-                        touched[group] = (self._touch(index, correlation, group), [])
-                    touched[group][1].append(_entry(correlation, number, signal.entry, counted))
+                        touched[group] = (shelf.window(group), [])
+                        touched[group][0].touched = clock
+                    touched[group][1].append(_entry(correlation, number, signal, counted))
         if len(correlation.inputs) > 1:
             for _, arrived in touched.values():
-                arrived.sort(key=lambda each: each.arrival)
-        return touched
-
-    def _touch(self, index: int, correlation: Correlation, group: Group) -> Window:
-        windows = self._windows[index]
-        window = windows.pop(group, None)
-        if window is None:
-            name = derive("w", correlation.playbook, correlation.id, *group)
-            window = Window(correlation, f"{correlation.playbook}/{name}", group)
-        windows[group] = window
-        window.touched = self._clock(correlation)
-        self._changed[window.key] = window
-        return window
+                arrived.sort(key=_by_arrival)
+        return touched.values()
 
     def _clock(self, correlation: Correlation) -> int:
         return max((self._clocks[each] for each in correlation.sources if each in self._clocks), default=0)
 
     def _expire(self) -> None:
-        """Let windows go that no timely event can reach any more; each correlation keeps them in order of touch."""
-        for windows, correlation in zip(self._windows, self._correlations, strict=True):
-            idle_since = self._clock(correlation) - correlation.horizon_us - correlation.suppress_us
-            crowd = len(windows) - MAX_GROUPS
-            while windows:
-                oldest = next(iter(windows.values()))
-                if oldest.touched >= idle_since:
-                    if crowd <= 0:
-                        break
-                    self.crowded_out += 1
-                crowd -= 1
-                del windows[oldest.group]
-                self._changed.pop(oldest.key, None)
-                self._gone.update(oldest.stored)
+        for shelf in self._shelves:
+            for window in shelf.take_idle(self._clock(shelf.correlation)):
+                self._changed.pop(window, None)
+                self._gone.update(window.stored)
 
 
 def _signal(
@@ -197,53 +195,53 @@ def _signal(
     An event remembered from earlier feeds arrives, for them, with the first event of this feed: no later than the
     event that made it count.
     """
-    if not marked and not completed:
-        return
     values = dict(zip(correlation.group, window.group, strict=True))
     earliest = arrived[0].arrival
     new = {id(each) for each in arrived}
     told = {id(each): each for each in (*marked, *completed)}
     signals = heard.setdefault((correlation.playbook, correlation.id), [])
     for entry in told.values():
-        arrival = entry.arrival if id(entry) in new else earliest
         signals.append(
             _Signal(
                 values,
-                Entry(
-                    at=entry.at,
-                    event=entry.event,
-                    key="",
-                    input=0,
-                    counted=(),
-                    subjects=entry.subjects,
-                    records=entry.records,
-                    sample=entry.sample,
-                    sources=entry.sources,
-                    armed=entry.completed,
-                    arrival=arrival,
-                ),
+                entry.at,
+                entry.event,
+                entry.subjects,
+                entry.records,
+                entry.sample,
+                entry.sources,
+                entry.completed,
+                entry.arrival if id(entry) in new else earliest,
             )
         )
 
 
-def _entry(correlation: Correlation, number: int, heard: Entry, counted: tuple[str, ...]) -> Entry:
+def _by_arrival(entry: Entry) -> int:
+    return entry.arrival
+
+
+def _entry(correlation: Correlation, number: int, heard: _Signal, counted: tuple[str, ...]) -> Entry:
     return Entry(
-        at=heard.at,
-        event=heard.event,
-        key=key_of(correlation, heard.event, number),
-        input=number,
-        counted=counted,
-        subjects=heard.subjects,
-        records=heard.records,
-        sample=heard.sample,
-        sources=heard.sources,
-        armed=heard.armed,
+        heard.at,
+        heard.event,
+        key_of(correlation, heard.event, number),
+        number,
+        counted,
+        heard.subjects,
+        heard.records,
+        heard.sample,
+        heard.sources,
+        heard.armed,
         arrival=heard.arrival,
     )
 
 
-def _groups(values: Mapping[str, str], listened: Input) -> Iterator[Group]:
+def _groups(values: Mapping[str, str], listened: Input) -> Iterable[Group]:
     """The groups an event belongs to: one, none if a field is absent, several if a field holds a list."""
+    if len(listened.group) == 1:
+        text = values.get(listened.group[0])
+        if text is not None and SEPARATOR not in text:
+            return ((text,),)
     absent = "" if listened.lenient else None
     return product(*(_split(values.get(name, absent)) for name in listened.group))
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from breachwatch.detection.entries import Entry
+from breachwatch.detection.entries import Entry, Pages
 from breachwatch.detection.episodes import Episode, Sample
 from breachwatch.detection.rules import Correlation
-from breachwatch.detection.window import Window, key_of
+from breachwatch.detection.window import SUBJECTS_PER_PAGE, Frame, Window, key_of
 from breachwatch.kernel.ids import SubjectRef
 
 VERSION = 1
@@ -27,11 +27,12 @@ def changes_of(window: Window) -> dict[str, bytes | None]:
         for each in page.values() if page else ():
             each.row = None
         changed[f"{window.key}{EVENTS}{number}"] = _bytes(body) if body else None
-    for number in window.subject_pages.changed:
-        refs = window.subject_pages.pages.get(number)
-        changed[f"{window.key}{SUBJECTS}{number}"] = _bytes(list(refs)) if refs else None
+    if window.subject_pages is not None:
+        for number in window.subject_pages.changed:
+            refs = window.subject_pages.pages.get(number)
+            changed[f"{window.key}{SUBJECTS}{number}"] = _bytes(list(refs)) if refs else None
+        window.subject_pages.changed.clear()
     window.event_pages.changed.clear()
-    window.subject_pages.changed.clear()
     for key in [key for key, body in changed.items() if body is None and key not in window.stored]:
         del changed[key]
     window.stored.update(key for key, body in changed.items() if body is not None)
@@ -48,22 +49,24 @@ def head_of(blob: bytes) -> Mapping[str, Any] | None:
     return head if isinstance(head, dict) and head.get("v") == VERSION else None
 
 
-def window_of(correlation: Correlation, key: str, head: Mapping[str, Any], pages: Mapping[str, bytes]) -> Window:
+def window_of(frame: Frame, key: str, head: Mapping[str, Any], pages: Mapping[str, bytes]) -> Window:
     """The window that was stored under a key. `pages`: every page of it by full key."""
-    window = Window(correlation, key, tuple(head["group"]))
+    window = Window(frame, tuple(head["group"]))
     window.newest, window.touched = head["newest"], head["touched"]
     window.stored = {key, *pages}
+    subject_pages: Pages[None] = Pages(SUBJECTS_PER_PAGE)
     events = {head["open"]: head["events"]}
     for name, blob in pages.items():
         number = int(name.rsplit("/", 1)[1])
         if name.startswith(key + EVENTS):
             events[number] = orjson.loads(blob)
         else:
-            window.subject_pages.pages[number] = dict.fromkeys(orjson.loads(blob))
-            window.subject_pages.next = max(window.subject_pages.next, number + 1)
+            subject_pages.pages[number] = dict.fromkeys(orjson.loads(blob))
+            subject_pages.next = max(subject_pages.next, number + 1)
+    window.subject_pages = subject_pages if subject_pages.pages else None
     _restore_events(window, events)
     window.event_pages.next = head["open"] + 1
-    window.episodes = [_episode(row, window) for row in head["episodes"]]
+    window.episodes = [_episode(row, subject_pages) for row in head["episodes"]]
     return window
 
 
@@ -119,8 +122,8 @@ def _head(window: Window) -> bytes:
     )
 
 
-def _episode(row: Mapping[str, Any], window: Window) -> Episode:
-    subjects = {ref for page in row["pages"] for ref in window.subject_pages.pages.get(page, ())}
+def _episode(row: Mapping[str, Any], pages: Pages[None]) -> Episode:
+    subjects = {ref for page in row["pages"] for ref in pages.pages.get(page, ())}
     return Episode(
         first=(row["first"][0], row["first"][1]),
         end_us=row["end"],

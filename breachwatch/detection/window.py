@@ -7,6 +7,7 @@ lateness; and taking an event a second time changes nothing.
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from breachwatch.detection.chains import Chains
 from breachwatch.detection.crossings import crossings
@@ -23,27 +24,81 @@ EVENTS_PER_PAGE = 32
 SUBJECTS_PER_PAGE = 1024
 
 
-class Window:
-    """Events and episodes of one group. `key` is its name in the engine's store; `touched` the clock when last fed."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A correlation with what follows from it, worked out once for all its windows.
 
-    def __init__(self, correlation: Correlation, key: str, group: tuple[str, ...]) -> None:
-        self.correlation = correlation
-        self._reach_us = correlation.reach_us
-        self._horizon_us = correlation.horizon_us
-        self._bounds = [correlation.lateness_us + correlation.timespan_us + e.reach_us for e in correlation.inputs]
-        self.key = key
+    `late_after_us`: by input, how much older than the group's newest event one may be and still be counted rightly.
+    `quota`: how many samples of each input an alert carries. `least`: with fewer events nothing can be satisfied.
+    """
+
+    correlation: Correlation
+    reach_us: int
+    horizon_us: int
+    late_after_us: tuple[int, ...]
+    quota: int
+    least: int
+
+    @classmethod
+    def of(cls, correlation: Correlation) -> "Frame":
+        """The frame of a correlation."""
+        within_us = correlation.lateness_us + correlation.timespan_us
+        inputs = correlation.inputs
+        return cls(
+            correlation=correlation,
+            reach_us=correlation.reach_us,
+            horizon_us=correlation.horizon_us,
+            late_after_us=tuple(within_us + each.reach_us for each in inputs),
+            quota=-(-correlation.max_samples // len(inputs)),
+            least=_least(correlation),
+        )
+
+
+class Window:
+    """Events and episodes of one group. `touched`: the clock of its source when it was last fed."""
+
+    __slots__ = (
+        "_grown", "_holding", "_key", "correlation", "entries", "episodes", "event_pages", "frame", "group",
+        "has_first", "newest", "seen", "stored", "subject_pages", "times", "touched",
+    )  # fmt: skip
+
+    def __init__(self, frame: Frame, group: tuple[str, ...]) -> None:
+        self.frame = frame
+        self.correlation = frame.correlation
         self.group = group
-        self.newest = -(1 << 62)
-        self.touched = 0
+        self.newest = self.touched = -(1 << 62)
+        self.has_first = False
         self.entries: list[Entry] = []
         self.times: list[int] = []
         self.seen: dict[str, Entry] = {}
         self.episodes: list[Episode] = []
         self.event_pages: Pages[Entry] = Pages(EVENTS_PER_PAGE)
-        self.subject_pages: Pages[None] = Pages(SUBJECTS_PER_PAGE)
+        self.subject_pages: Pages[None] | None = None
         self.stored: set[str] = set()
+        self._key = ""
         self._holding: deque[Entry] = deque()
         self._grown: list[Episode] = []
+
+    @property
+    def key(self) -> str:
+        """Its name in the engine's store, which tells nothing of the group's values."""
+        if not self._key:
+            name = derive("w", self.correlation.playbook, self.correlation.id, *self.group)
+            self._key = f"{self.correlation.playbook}/{name}"
+        return self._key
+
+    @property
+    def idle_after_us(self) -> int:
+        """How long after its last touch, by its source's clock, no timely event can concern this window any more.
+
+        With nothing told yet, such an event lies too far behind all of it; of an order whose first part has not come,
+        the first part would have to come late. With an episode, the next must also be one of its own.
+        """
+        correlation = self.correlation
+        if not self.has_first and correlation.kind == "temporal_ordered":
+            return correlation.lateness_us
+        idle = correlation.lateness_us + correlation.timespan_us + self.frame.reach_us
+        return idle + correlation.suppress_us if self.episodes else idle
 
     def take(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:
         """Take events in order of arrival.
@@ -55,14 +110,16 @@ class Window:
         fresh, late = self._admit(arrived)
         if not fresh:
             return [], [], late
+        if len(self.entries) < self.frame.least:
+            return [], [], late
         marked, completed, spans = self._evaluate(min(each.at for each in fresh), max(each.at for each in fresh))
         for entry in marked:
             self._change(entry)
         correlation = self.correlation
         if correlation.alerts and spans:
-            most = correlation.max_samples
-            quota = -(-most // len(correlation.inputs))
-            self.episodes, self._grown = joined(self.episodes, spans, correlation.suppress_us, quota, most)
+            self.episodes, self._grown = joined(
+                self.episodes, spans, correlation.suppress_us, self.frame.quota, correlation.max_samples
+            )
             for episode in self._grown:
                 self._page_subjects(episode)
         return marked, completed, late
@@ -79,7 +136,7 @@ class Window:
 
     def prune(self) -> int:
         """Forget what no timely event can touch any more; returns how many events went only for want of room."""
-        keep = self.newest - self._horizon_us
+        keep = self.newest - self.frame.horizon_us
         cut = bisect_left(self.times, keep)
         crowded = max(0, len(self.entries) - cut - MAX_EVENTS)
         if cut or crowded:
@@ -107,6 +164,7 @@ class Window:
         self.entries = sorted(entries, key=Entry.order)
         self.times = [each.at for each in self.entries]
         self.seen = {each.key: each for each in self.entries}
+        self.has_first = any(each.input == 0 for each in self.entries)
         self._holding = deque(each for each in self.entries if each.sample is not None)
 
     def _admit(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -116,7 +174,7 @@ class Window:
         for entry in arrived:
             if entry.at > self.newest:
                 self.newest = entry.at
-            elif entry.at < self.newest - self._bounds[entry.input]:
+            elif entry.at < self.newest - self.frame.late_after_us[entry.input]:
                 late.append(entry)
                 continue
             known = self.seen.get(entry.key)
@@ -146,11 +204,13 @@ class Window:
             entry.page = self.event_pages.put(entry.key, entry, self.event_pages.open)
             if entry.sample is not None:
                 self._holding.append(entry)
+            if entry.input == 0:
+                self.has_first = True
 
     def _evaluate(self, low: int, high: int) -> tuple[list[Entry], list[Entry], list[Episode]]:
         """Look at every window that events between two instants can have changed."""
         correlation, entries, times = self.correlation, self.entries, self.times
-        span, reach = correlation.timespan_us, self._reach_us
+        span, reach = correlation.timespan_us, self.frame.reach_us
         first, end = bisect_left(times, low), bisect_right(times, high + span + reach)
         begin, story, evaluated = bisect_left(times, low - span), bisect_left(times, low - span - reach), 0
         ordered, chains = correlation.kind == "temporal_ordered", None
@@ -233,15 +293,19 @@ class Window:
         self.event_pages.changed.add(entry.page)
 
     def _page_subjects(self, episode: Episode) -> None:
+        if not episode.unpaged:
+            return
+        pages = self.subject_pages = self.subject_pages or Pages(SUBJECTS_PER_PAGE)
         for ref in episode.unpaged:
-            page = self.subject_pages.put(ref, None, episode.pages[-1] if episode.pages else None)
+            page = pages.put(ref, None, episode.pages[-1] if episode.pages else None)
             if not episode.pages or episode.pages[-1] != page:
                 episode.pages.append(page)
         episode.unpaged = []
 
     def _drop_subjects(self, episode: Episode) -> None:
-        for page in episode.pages:
-            self.subject_pages.drop(page)
+        if self.subject_pages is not None:
+            for page in episode.pages:
+                self.subject_pages.drop(page)
 
     def _bound_samples(self) -> None:
         """Keep the samples of only the newest events that no episode has taken yet."""
@@ -249,6 +313,18 @@ class Window:
             self._holding[0].sample is None or len(self._holding) > 2 * self.correlation.max_samples
         ):
             self._holding.popleft().sample = None
+
+
+def _least(correlation: Correlation) -> int:
+    match correlation.kind:
+        case "event_count":
+            return correlation.threshold
+        case "value_count":
+            return 1
+        case "temporal":
+            return min(map(len, correlation.ways))
+        case "temporal_ordered":
+            return len(correlation.inputs)
 
 
 def key_of(correlation: Correlation, event: str, index: int) -> str:

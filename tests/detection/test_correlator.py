@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection import correlator as correlator_module
+from breachwatch.detection import shelf as shelf_module
 from breachwatch.detection import window as window_module
 from breachwatch.detection.content import Content
 from breachwatch.detection.correlator import Correlator
@@ -233,7 +233,7 @@ def test_a_log_of_years_fed_in_one_piece_is_judged_as_if_line_by_line() -> None:
 
 
 def remembered(correlator: Correlator) -> int:
-    return sum(len(window.entries) for windows in correlator._windows for window in windows.values())
+    return sum(len(window.entries) for shelf in correlator._shelves for window in shelf.windows.values())
 
 
 def test_what_no_event_can_touch_any_more_is_forgotten() -> None:
@@ -256,13 +256,13 @@ def test_a_group_whose_log_arrives_a_day_late_is_not_forgotten_between_its_chunk
 
 def test_memory_is_bounded_and_what_goes_for_want_of_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window_module, "MAX_EVENTS", 100)
-    monkeypatch.setattr(correlator_module, "MAX_GROUPS", 5)
+    monkeypatch.setattr(shelf_module, "MAX_GROUPS", 5)
     correlator = run(correlation())
     (alert,) = correlator.feed([at(n / 100) for n in range(500)]).alerts
     assert alert.count == 500
     assert (remembered(correlator), correlator.crowded_out) == (100, 400)
     correlator.feed([at(1, values={"ip": f"192.0.2.{n}"}) for n in range(20)])
-    assert len(correlator._windows[0]) == 5
+    assert len(correlator._shelves[0].windows) == 5
     assert correlator.crowded_out == 416
 
 
