@@ -116,7 +116,7 @@ def open_house(folder: Path, *, fresh: bool, desk_port: int) -> House:
         ),
         encoding="utf-8",
     )
-    return House(stage, Mailbox(folder / "mail"), settings_file, smtp, _listen_near(desk_port + 1))
+    return House(stage, Mailbox(folder / "mail"), settings_file, smtp, _listen_near(desk_port and desk_port + 1))
 
 
 def _free(port: int) -> int:
