@@ -111,6 +111,15 @@ def test_records_are_counted_as_the_event_says_or_else_one(detector: Detector, r
     assert only(detector, {**EXPORT, "records": records}).records == counted
 
 
+def test_a_try_that_touched_no_record_counts_none(tree: Tree, sources: dict[str, Source]) -> None:
+    path = "playbooks/data-copy/playbook.yml"
+    tree[path] = tree[path].replace("  suppress", "  records_rules: []\n  suppress")
+    content = load_content(
+        {name: text.encode() for name, text in tree.items()}, sources, ("person_name", "organisation", "dpo_email")
+    )
+    assert only(Detector(content, sources, PSEUDONYM), EXPORT).records == 0
+
+
 def test_what_is_kept_of_a_value_is_bounded_and_still_tells_values_apart(detector: Detector) -> None:
     long = "k" * 10_000
     one, two = (only(detector, {**EXPORT, "actor": {"id": long + end, "type": "api_key"}}) for end in "ab")
