@@ -1,0 +1,135 @@
+"""Lives of one service: reads an order a line from standard input, forks a child for each, tells how it ended.
+
+The modules are loaded once, so that a life begins in a moment; each life is a process of its own, which a SIGKILL ends
+as it would end any other. What is the test's own here, and nowhere in the program: the place to die at, the wall clock
+(shifted by the seconds in a file, so that a test may let days pass), and shorter waits for locks and answers.
+"""
+
+import asyncio
+import json
+import logging
+import mmap
+import os
+import select
+import signal
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from breachwatch import wiring
+from breachwatch.settings import read_settings
+
+
+def main() -> None:
+    """Serve orders until standard input ends; then end the life under way, too."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    life = 0
+    tell({"event": "ready"})
+    while True:
+        ready, _, _ = select.select([0, reading], [], [])
+        if reading in ready:
+            os.read(reading, 4096)
+            while life and (ended := os.waitpid(life, os.WNOHANG))[0]:
+                life = 0
+                tell({"event": "ended", "code": os.waitstatus_to_exitcode(ended[1])})
+        if 0 in ready:
+            order = read_order()
+            if order is None:
+                if life:
+                    os.kill(life, signal.SIGKILL)
+                return
+            life = os.fork()
+            if not life:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.close(0)
+                live(order)
+
+
+def read_order() -> dict[str, Any] | None:
+    """One line, read byte by byte so that none of the next is taken."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            return None
+        line += byte
+    order: dict[str, Any] = json.loads(line)
+    return order
+
+
+def tell(event: dict[str, Any]) -> None:
+    """One event, in one write."""
+    os.write(1, json.dumps(event).encode() + b"\n")
+
+
+def live(order: dict[str, Any]) -> None:
+    """One life of the service, as `breachwatch up` would live it."""
+    code = 1
+    try:
+        upward = os.dup(1)
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", force=True)
+        bend(order)
+        service = wiring.build_service(read_settings(Path(order["settings"])), waypoint=killer(*order["kill"]))
+        up = {"event": "up", "pid": os.getpid(), "desk": service.desk_url}
+        os.write(upward, json.dumps(up).encode() + b"\n")
+        asyncio.run(service.run_until_signal())
+        code = 0
+    except BaseException:
+        logging.exception("the life ended by itself")
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def bend(order: dict[str, Any]) -> None:
+    """Put the test's clock and shorter waits in the place of those of every day."""
+    wiring.now = shifted_clock(Path(order["clock"]))
+    busy = timedelta(seconds=order["busy_seconds"])
+    bent: Any = wiring
+    bent.Spool = partial(wiring.Spool, busy_timeout=busy)
+    bent.open_ledger = partial(wiring.open_ledger, busy_timeout=busy)
+    bent.SmtpSettings = partial(wiring.SmtpSettings, timeout_seconds=order["smtp_seconds"])
+
+
+def shifted_clock(path: Path) -> Callable[[], datetime]:
+    """The wall clock, shifted by the seconds that the file holds at each moment."""
+    with path.open("rb") as file:
+        page = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
+
+    def now() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=struct.unpack("d", page[:8])[0])
+
+    return now
+
+
+def killer(place: str, passing: int) -> Callable[[str], None]:
+    """A waypoint at whose n-th passing of a place the process is gone: no handler, no flush, no goodbye."""
+    left = passing
+    lock = threading.Lock()
+
+    def waypoint(passed: str) -> None:
+        nonlocal left
+        if passed != place:
+            return
+        with lock:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return waypoint
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Kill -9 wherever it hurts, a hundred times in each database: nothing that was acknowledged is lost, nothing doubled.
+
+The log file grows and is rotated, the mail server is real, each life goes on over what the last one left. What may be
+doubled is what docs/decisions/0003-what-smtp-can-promise.md says: the one mail that was in the server's hands.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from house.ordeal import PLACES, Ordeal, Told, told_by, undisturbed
+from house.shop import short_day
+from house.stage import STARTS_AT, TEAM_MAIL, Stage
+
+from breachwatch.engines.embedded.spool import Spool
+from breachwatch.ledger.keys import open_keys
+
+pytestmark = pytest.mark.timeout(900)
+SEEDS = {"sqlite": 1, "postgresql": 2}
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What is left when the story is over: the dead lives, what an undisturbed day would have told, and what is."""
+
+    ordeal: Ordeal
+    expected: Told
+    found: Told
+
+    @property
+    def stage(self) -> Stage:
+        return self.ordeal.stage
+
+    def facts(self, incident: str) -> list[Any]:
+        return self.stage.store.ledger.facts(incident)  # type: ignore[arg-type]
+
+    @property
+    def incidents(self) -> list[str]:
+        return [one.incident_id for one in self.stage.store.ledger.summaries()]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"kills-{name}")) for name in SEEDS],
+)
+def aftermath(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
+    """The whole story, once in each database."""
+    folder: Path = tmp_path_factory.mktemp("ordeal") / "shop"
+    databases = request.getfixturevalue("postgresql_databases") if request.param == "postgresql" else None
+    expected = undisturbed(folder)
+    url = databases.make() if databases else ""
+    day = short_day(STARTS_AT)
+    stage = Stage(folder, day.people, url)
+    try:
+        ordeal = Ordeal(stage, day, Random(SEEDS[request.param]))
+        ordeal.run()
+        yield Aftermath(ordeal, expected, told_by(stage))
+    finally:
+        stage.close()
+        if databases:
+            databases.drop(url)
+
+
+def test_the_service_was_killed_a_hundred_times_at_each_named_place(aftermath: Aftermath) -> None:
+    places = aftermath.ordeal.at
+    assert sum(places.values()) >= 100
+    assert places.keys() >= set(PLACES)
+    assert len(PLACES) >= 12
+    assert set(aftermath.stage.logs.rotations) == {"rename", "copytruncate"}
+
+
+def test_every_line_was_taken_once_through_kills_and_rotations(aftermath: Aftermath) -> None:
+    assert aftermath.stage.read() == aftermath.stage.logs.written == len(aftermath.ordeal.day.lines)
+    assert aftermath.found.records == aftermath.expected.records
+
+
+def test_no_alert_and_no_incident_is_lost_or_doubled(aftermath: Aftermath) -> None:
+    assert aftermath.found.alerts == aftermath.expected.alerts
+    assert aftermath.found.incidents == aftermath.expected.incidents
+    assert len(aftermath.found.incidents) == len(aftermath.ordeal.day.suffered)
+
+
+def test_no_clock_is_lost_or_doubled_and_each_rang_once_for_each_reason(aftermath: Aftermath) -> None:
+    for incident in aftermath.incidents:
+        said = Counter(
+            (fact.type, getattr(fact.body, "elapsed_hours", None))
+            for fact in aftermath.facts(incident)
+            if fact.type in ("IncidentRaised", "AwarenessSet", "ClockStarted", "DeadlineNear", "DeadlineMissed")
+        )
+        rang = [("DeadlineNear", hours) for hours in (24, 48, 66, 71)]
+        began = [(name, None) for name in ("IncidentRaised", "AwarenessSet", "ClockStarted", "DeadlineMissed")]
+        assert said == Counter([*began, *rang])
+
+
+def test_every_step_of_the_dpo_was_taken_once(aftermath: Aftermath) -> None:
+    for incident in aftermath.incidents:
+        said = Counter(fact.type for fact in aftermath.facts(incident))
+        assert [said[name] for name in ("IncidentConfirmed", "RiskDecided", "NoticesApproved")] == [1, 1, 1]
+        assert said["NoticesDispatched"] == 1
+
+
+def test_the_case_files_are_unbroken_and_published_once_each(aftermath: Aftermath) -> None:
+    assert list(aftermath.stage.store.ledger.verify()) == []
+    state = aftermath.stage.settings.state_dir
+    spool = Spool(state / "spool.sqlite", open_keys(state).derive("spool"))
+    published = [envelope for _, envelope in spool.published(limit=100_000)]
+    spool.close()
+    recorded = {(fact.incident_id, fact.hash) for one in aftermath.incidents for fact in aftermath.facts(one)}
+    assert len(published) == len(recorded)
+    assert len({one["id"] for one in published}) == len(published)
+
+
+def test_nobody_was_left_out_and_nobody_else_was_told(aftermath: Aftermath) -> None:
+    for key, people in aftermath.ordeal.day.suffered.items():
+        incident = aftermath.stage.incident(key)
+        reference = {one.message_id for one in aftermath.stage.store.ledger.notices(incident, limit=1000)}  # type: ignore[arg-type]
+        assert len(reference) == len(people)
+        told = {one.to for one in aftermath.stage.relay.taken if one.message_id in reference}
+        assert told == people
+    ids = {message_id for _, message_id in aftermath.stage.told()}
+    assert len(ids) == sum(map(len, aftermath.ordeal.day.suffered.values())), "one mail for each person and incident"
+
+
+def test_a_mail_is_doubled_only_when_the_kill_left_it_in_the_servers_hands(aftermath: Aftermath) -> None:
+    """ADR 3: at most one person for each kill, the last one that this life was talking about, under one Message-ID."""
+    taken = aftermath.stage.relay.taken
+    last_of_life = {one.life: place for place, one in enumerate(taken)}
+    killed = {kill.life for kill in aftermath.ordeal.kills}
+    copies: dict[tuple[str, str], list[int]] = {}
+    for place, one in enumerate(taken):
+        copies.setdefault((one.to, one.message_id), []).append(place)
+    in_doubt = [place for places in copies.values() for place in places[:-1]]
+    assert all(last_of_life[taken[place].life] == place for place in in_doubt)
+    assert all(taken[place].life in killed for place in in_doubt)
+    unanswered = aftermath.ordeal.at["smtp:before-reply"]
+    assert unanswered <= len(in_doubt) <= len(killed)
+
+
+def test_the_team_was_told_of_each_incident_and_each_deadline_once(aftermath: Aftermath) -> None:
+    mails = {one.message_id: one.subject for one in aftermath.stage.relay.taken if one.to == TEAM_MAIL}
+    told = Counter(subject.partition(":")[0] for subject in mails.values())
+    incidents = len(aftermath.incidents)
+    hours = {f"{hours} hours have passed": incidents for hours in (24, 48, 66, 71)}
+    assert told == {"An incident was raised": incidents, "A deadline was missed": incidents, **hours}
