@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from breachwatch.detection.content import Content
 from breachwatch.detection.matcher import Matcher
@@ -13,6 +14,8 @@ from breachwatch.kernel.time import to_microseconds
 from breachwatch.sources.event import Dead, Event, Ignored, Outcome
 from breachwatch.sources.source import Source
 
+MAX_PEOPLE_REMEMBERED = 65_536
+"""Identifiers whose pseudonym is kept at hand; a keyed digest costs more than a whole match."""
 _TOO_LONG = Dead("too long")
 
 
@@ -50,7 +53,8 @@ class Detector:
     """
 
     def __init__(self, content: Content, sources: Mapping[str, Source], pseudonymise: Pseudonymise) -> None:
-        self._plans = {name: _Plan(content, source, pseudonymise) for name, source in sources.items()}
+        remembering = lru_cache(maxsize=MAX_PEOPLE_REMEMBERED)(pseudonymise)
+        self._plans = {name: _Plan(content, source, remembering) for name, source in sources.items()}
 
     def match(self, chunk: Chunk) -> Detected:
         """Read and match a chunk's records. Never raises: a rule that does is switched off and named."""

@@ -5,7 +5,6 @@ a pseudonym, wherever it goes.
 """
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -23,7 +22,6 @@ MAX_VALUE = 256
 MAX_LISTED = 20
 """Most members of a list kept in a sample."""
 MAX_RECORDS = 1_000_000_000
-_REMEMBERED = 65_536
 
 _Get = Callable[[Any], Any]
 
@@ -35,7 +33,7 @@ class Teller:
         meaning = playbook.detection
         self._rule = rule
         self._source = source.name
-        self._pseudonym = lru_cache(maxsize=_REMEMBERED)(pseudonymise)
+        self._pseudonym = pseudonymise
         self._kinds = {source.native(subject.field): subject.kind for subject in reversed(meaning.subjects)}
         self._values = [(name, *self._reader(source, name)) for name in rule.wanted]
         self._subjects = [
