@@ -29,10 +29,12 @@ from breachwatch.detection.correlator import Correlator
 from breachwatch.detection.detector import Detector
 from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
+from breachwatch.engines.embedded.tables import Retention
 from breachwatch.engines.host import Part, host, stop_on_signals
 from breachwatch.engines.replay import replay as run_replay
 from breachwatch.engines.replay import to_line
 from breachwatch.engines.status import service_status
+from breachwatch.engines.streams import load_streams, package_topics
 from breachwatch.engines.watches import clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.errors import ContentError, NotFoundError, Problem
@@ -105,7 +107,8 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     keys = open_keys(settings.state_dir)
     pseudonymise = pseudonymiser(keys.pseudonym)
     store = _open_store(settings, keys, waypoint=waypoint)
-    spool = Spool(settings.state_dir / "spool.sqlite", keys.derive("spool"), waypoint=waypoint)
+    retention = Retention.of(load_streams(package_topics()))
+    spool = Spool(settings.state_dir / "spool.sqlite", keys.derive("spool"), waypoint=waypoint, retention=retention)
     addresses = {f"team-{number}": address for number, address in enumerate(settings.team.notify, 1)}
     world = _world(settings, content, tuple(addresses))
     flow = CaseFlow(store.ledger, store.vault, world)
