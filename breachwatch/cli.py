@@ -175,7 +175,11 @@ async def _demo_headless(house: wiring.Demo) -> None:
     began = now()
     try:
         await _demo_play(house, stop, timedelta(seconds=10))
-        dpo = DemoDpo(house.service.desk_url, house.mailbox_url, lambda text: out.print(f"ok  {text}", highlight=False, soft_wrap=True))
+        dpo = DemoDpo(
+            house.service.desk_url,
+            house.mailbox_url,
+            lambda text: out.print(f"ok  {text}", highlight=False, soft_wrap=True),
+        )
         await asyncio.to_thread(dpo.sign_in, house.sign_ins["camille"])
         incidents = await _until(dpo.incidents, began + timedelta(seconds=60))
         out.print(f"ok  {len(incidents)} incidents, {(now() - began).total_seconds():.0f} s after the first event")
