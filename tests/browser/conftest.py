@@ -200,7 +200,8 @@ class Guests:
             self.wrongs.append(f"asked another host: {request.url}")
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        itself = message.page is not None and message.location["url"] == message.page.url  # a 404 that was asked for
+        if message.type in ("error", "warning") and not itself:
             self.wrongs.append(f"on the console: {message.text}")
 
     def __enter__(self) -> "Guests":
@@ -219,7 +220,14 @@ def guests(chromium: Browser, empty_shop: Shop) -> Iterator[Guests]:
         assert guests.wrongs == []
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def module_guests(chromium: Browser, empty_shop: Shop) -> Iterator[Guests]:
+    """Pages for all tests of a file together; the file says what becomes of their `wrongs`."""
+    with Guests(chromium, empty_shop) as guests:
+        yield guests
+
+
+@pytest.fixture(scope="session")
 def keep() -> Callable[..., None]:
     """Keep a picture of a page under a name: all of it, or what is seen at first."""
     PICTURES.mkdir(parents=True, exist_ok=True)
