@@ -10,12 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from breachwatch.couriers.courier import LEASE
+from breachwatch.demo.shop import STUFFING_FROM, Line
 from house.service import PATIENCE_SECONDS, wait_until
 from house.shop import Day, short_day
 from house.stage import STARTS_AT, Stage
-
-from breachwatch.couriers.courier import LEASE
-from breachwatch.demo.shop import STUFFING_FROM, Line
 
 READING = ("tail:after-read", "spool:before-append", "spool:after-append")
 MATCHING = ("engine:after-read", "engine:after-match", "engine:before-commit", "engine:after-commit")
@@ -201,9 +200,11 @@ class Ordeal:
 
     def ending(self) -> None:
         """Everything is carried to its end, the last clock has rung, and the service stops when told."""
-        self.stage.clock.advance(timedelta(days=2))
         self.stage.live()
-        wait_until(lambda: self.stage.store.ledger.next_wake() is None, "the last clock")
+        ledger = self.stage.store.ledger
+        while wakes_at := ledger.next_wake():
+            self.stage.clock.to(wakes_at + timedelta(seconds=1))
+            wait_until(lambda due=wakes_at: ledger.next_wake() != due, "a clock to ring")  # type: ignore[misc]
         self.stage.settle()
         self.stage.service.stop()
 

@@ -95,7 +95,7 @@ class Relay:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         [to] = envelope.rcpt_tos
-        while not self.answering.is_set():
+        while not self.answering.is_set():  # noqa: ASYNC110 - set in another thread
             await asyncio.sleep(0.01)
         answer = self.to_data(to)
         if answer.startswith("250"):

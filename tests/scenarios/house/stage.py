@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-from house.relay import Relay
-from house.service import Clock, Service, free_port, wait_until
-from house.shop import Logs, lay_out
-
 from breachwatch import wiring
 from breachwatch.demo.people import Customer
 from breachwatch.demo.shop import AUDIT, AUTH
@@ -21,6 +17,9 @@ from breachwatch.demo.visitor import Page, Visitor
 from breachwatch.kernel.ports import Member
 from breachwatch.ledger.store import Store
 from breachwatch.settings import Settings, read_settings
+from house.relay import Relay
+from house.service import Clock, Service, free_port, wait_until
+from house.shop import Logs, lay_out
 
 STARTS_AT = datetime(2026, 3, 27, 17, tzinfo=UTC)
 TEAM_MAIL = "security@shop.example"
