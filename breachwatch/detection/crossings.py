@@ -6,6 +6,7 @@ arrival order does not matter.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from breachwatch.detection.rules import Correlation
@@ -126,23 +127,44 @@ def _tally(correlation: Correlation) -> _Tally:
             return _InOrder(len(correlation.inputs))
 
 
+@dataclass(slots=True)
+class Scan:
+    """A count carried along a sorted window: everything from `oldest` up to, not including, `next` is in the tally."""
+
+    tally: _Tally
+    oldest: int
+    next: int
+
+    def forget(self, count: int) -> bool:
+        """Follow the removal of so many of the oldest events; False if that took something still counted."""
+        self.oldest -= count
+        self.next -= count
+        return self.oldest >= 0
+
+
+def scan_from(correlation: Correlation, begin: int) -> Scan:
+    """A scan that has counted nothing yet and begins at an index."""
+    return Scan(_tally(correlation), begin, begin)
+
+
 def crossings(
-    correlation: Correlation, events: Sequence[Counted], times: Sequence[int], begin: int, first: int, end: int
+    correlation: Correlation, events: Sequence[Counted], times: Sequence[int], scan: Scan, first: int, end: int
 ) -> Iterator[int]:
-    """Indices in `first .. end - 1` of events at which a satisfied window ends.
+    """Indices in `first .. end - 1` of events at which a satisfied window ends; consume them all.
 
     Args:
         correlation: what to satisfy.
         events: sorted by (time, input); `times` are theirs, in microseconds.
         times: as said.
-        begin: index of the first event that can lie in a window ending at `first`.
+        scan: begun no later than at the first event that can lie in a window ending at `first`; it moves on to `end`.
         first: index of the first event to ask about.
         end: index after the last one.
     """
-    tally = _tally(correlation)
-    span = correlation.timespan_us
-    oldest = begin
-    for index in range(begin, end):
+    if correlation.kind == "event_count" and not correlation.reach_us:
+        yield from _counted_by_index(correlation, times, scan, max(first, scan.next), end)
+        return
+    tally, span, oldest = scan.tally, correlation.timespan_us, scan.oldest
+    for index in range(scan.next, end):
         event, at = events[index], times[index]
         if not event.armed:
             continue
@@ -154,3 +176,18 @@ def crossings(
             oldest += 1
         if index >= first and tally.holds(since):
             yield index
+    scan.oldest, scan.next = oldest, end
+
+
+def _counted_by_index(
+    correlation: Correlation, times: Sequence[int], scan: Scan, first: int, end: int
+) -> Iterator[int]:
+    """Where every event counts as one, their places tell how many lie between two."""
+    oldest = scan.oldest
+    for index in range(first, end):
+        since = times[index] - correlation.timespan_us
+        while times[oldest] < since:
+            oldest += 1
+        if index - oldest + 1 >= correlation.threshold:
+            yield index
+    scan.oldest, scan.next = oldest, end

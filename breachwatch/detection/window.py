@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from breachwatch.detection.chains import Chains
-from breachwatch.detection.crossings import crossings
+from breachwatch.detection.crossings import Scan, crossings, scan_from
 from breachwatch.detection.entries import Entry, Pages
 from breachwatch.detection.episodes import Episode, apart, joined
 from breachwatch.detection.rules import Correlation
@@ -18,7 +18,7 @@ from breachwatch.kernel.ids import AlertId, SubjectRef, derive
 from breachwatch.kernel.streams import Alert
 from breachwatch.kernel.time import from_microseconds
 
-MAX_EVENTS = 200_000
+MAX_EVENTS = 50_000
 """Events remembered per group; beyond, the oldest are let go: what they were counted into stays."""
 EVENTS_PER_PAGE = 32
 SUBJECTS_PER_PAGE = 1024
@@ -38,6 +38,7 @@ class Frame:
     late_after_us: tuple[int, ...]
     quota: int
     least: int
+    ordered: bool
 
     @classmethod
     def of(cls, correlation: Correlation) -> "Frame":
@@ -51,6 +52,7 @@ class Frame:
             late_after_us=tuple(within_us + each.reach_us for each in inputs),
             quota=-(-correlation.max_samples // len(inputs)),
             least=_least(correlation),
+            ordered=correlation.kind == "temporal_ordered",
         )
 
 
@@ -58,8 +60,8 @@ class Window:
     """Events and episodes of one group. `touched`: the clock of its source when it was last fed."""
 
     __slots__ = (
-        "_grown", "_holding", "_key", "correlation", "entries", "episodes", "event_pages", "frame", "group",
-        "has_first", "newest", "seen", "stored", "subject_pages", "times", "touched",
+        "_grown", "_holding", "_key", "_scan", "correlation", "entries", "episodes", "event_pages", "frame", "group",
+        "newest", "present", "seen", "stored", "subject_pages", "times", "touched",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, group: tuple[str, ...]) -> None:
@@ -67,7 +69,7 @@ class Window:
         self.correlation = frame.correlation
         self.group = group
         self.newest = self.touched = -(1 << 62)
-        self.has_first = False
+        self.present = [0] * len(frame.late_after_us)
         self.entries: list[Entry] = []
         self.times: list[int] = []
         self.seen: dict[str, Entry] = {}
@@ -78,6 +80,7 @@ class Window:
         self._key = ""
         self._holding: deque[Entry] = deque()
         self._grown: list[Episode] = []
+        self._scan: Scan | None = None
 
     @property
     def key(self) -> str:
@@ -95,7 +98,7 @@ class Window:
         the first part would have to come late. With an episode, the next must also be one of its own.
         """
         correlation = self.correlation
-        if not self.has_first and correlation.kind == "temporal_ordered":
+        if not self.present[0] and correlation.kind == "temporal_ordered":
             return correlation.lateness_us
         idle = correlation.lateness_us + correlation.timespan_us + self.frame.reach_us
         return idle + correlation.suppress_us if self.episodes else idle
@@ -110,7 +113,7 @@ class Window:
         fresh, late = self._admit(arrived)
         if not fresh:
             return [], [], late
-        if len(self.entries) < self.frame.least:
+        if len(self.entries) < self.frame.least or (self.frame.ordered and not all(self.present)):
             return [], [], late
         marked, completed, spans = self._evaluate(min(each.at for each in fresh), max(each.at for each in fresh))
         for entry in marked:
@@ -142,7 +145,10 @@ class Window:
         if cut or crowded:
             for entry in self.entries[: cut + crowded]:
                 del self.seen[entry.key]
+                self.present[entry.input] -= 1
                 self.event_pages.take_out(entry.key, entry.page)
+            if self._scan is not None and not self._scan.forget(cut + crowded):
+                self._scan = None
             del self.entries[: cut + crowded], self.times[: cut + crowded]
         if self.episodes:
             self._close(keep)
@@ -164,7 +170,8 @@ class Window:
         self.entries = sorted(entries, key=Entry.order)
         self.times = [each.at for each in self.entries]
         self.seen = {each.key: each for each in self.entries}
-        self.has_first = any(each.input == 0 for each in self.entries)
+        for each in self.entries:
+            self.present[each.input] += 1
         self._holding = deque(each for each in self.entries if each.sample is not None)
 
     def _admit(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -198,26 +205,29 @@ class Window:
         if in_order:
             self.times.extend(each.at for each in new)
         else:
+            self._scan = None
             self.entries.sort(key=Entry.order)
             self.times = [each.at for each in self.entries]
         for entry in new:
             entry.page = self.event_pages.put(entry.key, entry, self.event_pages.open)
             if entry.sample is not None:
                 self._holding.append(entry)
-            if entry.input == 0:
-                self.has_first = True
+            self.present[entry.input] += 1
 
     def _evaluate(self, low: int, high: int) -> tuple[list[Entry], list[Entry], list[Episode]]:
         """Look at every window that events between two instants can have changed."""
         correlation, entries, times = self.correlation, self.entries, self.times
         span, reach = correlation.timespan_us, self.frame.reach_us
         first, end = bisect_left(times, low), bisect_right(times, high + span + reach)
-        begin, story, evaluated = bisect_left(times, low - span), bisect_left(times, low - span - reach), 0
-        ordered, chains = correlation.kind == "temporal_ordered", None
+        story, evaluated = bisect_left(times, low - span - reach), 0
+        ordered, chains = self.frame.ordered, None
+        scan = None if reach else self._scan
+        if scan is None:
+            scan = self._scan = scan_from(correlation, bisect_left(times, low - span))
         marked: list[Entry] = []
         completed: list[Entry] = []
         spans: list[Episode] = []
-        for index in crossings(correlation, entries, times, begin, first, end):
+        for index in crossings(correlation, entries, times, scan, first, end):
             if ordered and entries[index].input != len(correlation.inputs) - 1:
                 continue
             at = times[index]
@@ -228,19 +238,26 @@ class Window:
             if ordered:
                 chains = chains or Chains(correlation, entries, times, story, end)
                 members = [entries[each] for each in chains.members(index)]
-                opening = [entries[each] for each in chains.opening(index)]
+                first_event = min((entries[each].at, entries[each].event) for each in chains.opening(index))
             else:
                 while not self._belongs(entries[story], at):
                     story += 1
                 stop = bisect_right(times, at, index)
                 members = [each for each in entries[max(story, evaluated) : stop] if self._belongs(each, at)]
                 evaluated = stop
-                side_by_side = entries[story : bisect_right(times, times[story], story)]
-                opening = [each for each in side_by_side if self._belongs(each, at)]
+                first_event = self._opening(spans, story, at)
             new = [each for each in members if not each.marked]
             marked.extend(new)
-            self._mark(spans, min((each.at, each.event) for each in opening), at, new)
+            self._mark(spans, first_event, at, new)
         return marked, completed, spans
+
+    def _opening(self, spans: Sequence[Episode], story: int, end_us: int) -> tuple[int, str]:
+        """The first event of the window that begins at `story`; that of the last span, which it continues, if so."""
+        start = self.times[story]
+        if spans and not apart(spans[-1].end_us, start, self.correlation.suppress_us):
+            return spans[-1].first
+        side_by_side = self.entries[story : bisect_right(self.times, start, story)]
+        return start, min(each.event for each in side_by_side if self._belongs(each, end_us))
 
     def _belongs(self, entry: Entry, end_us: int) -> bool:
         """Whether an event is part of the story of a window ending at an instant."""

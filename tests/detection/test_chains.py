@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breachwatch.detection.chains import Chains
-from breachwatch.detection.crossings import crossings
+from breachwatch.detection.crossings import crossings, scan_from
 from breachwatch.detection.entries import Entry
 from breachwatch.detection.rules import Correlation, Input
 
@@ -46,7 +46,7 @@ def given_out(correlation: Correlation, entries: list[Entry]) -> tuple[set[int],
     chains = Chains(correlation, entries, times, 0, len(entries))
     members: list[int] = []
     firsts = []
-    for index in crossings(correlation, entries, times, 0, 0, len(entries)):
+    for index in crossings(correlation, entries, times, scan_from(correlation, 0), 0, len(entries)):
         if entries[index].input == len(correlation.inputs) - 1:
             firsts.append(min(chains.opening(index)))
             members.extend(chains.members(index))
