@@ -38,18 +38,26 @@ class Chains:
                 self._links[number].append(index)
                 self._starts[number].append(start)
 
+    def start(self, index: int) -> int:
+        """When the story of the chains that end at `index` begins."""
+        return min(self._times[self._all[number][place]] for number, place in self._firsts(index))
+
     def opening(self, index: int) -> list[int]:
-        """The events, all of one instant, with which the story of the chains that end at `index` begins."""
-        since = self._times[index] - self._span
+        """The events, all of that instant, with which it begins."""
+        earliest = self.start(index)
         found: list[int] = []
-        for number, reach in enumerate(self._reaches):
+        for number, place in self._firsts(index):
             everything = self._all[number]
+            after = bisect_right(everything, earliest, key=self._times.__getitem__)
+            found.extend(each for each in everything[place:after] if each <= index)
+        return found
+
+    def _firsts(self, index: int) -> Iterator[tuple[int, int]]:
+        """By input, the place of its first event that takes part."""
+        since = self._times[index] - self._span
+        for number, reach in enumerate(self._reaches):
             link = self._links[number][bisect_left(self._starts[number], since)]
-            first = bisect_left(everything, self._times[link] - reach, key=self._times.__getitem__)
-            after = bisect_right(everything, self._times[everything[first]], key=self._times.__getitem__)
-            found.extend(each for each in everything[first:after] if each <= index)
-        earliest = min(self._times[each] for each in found)
-        return [each for each in found if self._times[each] == earliest]
+            yield number, bisect_left(self._all[number], self._times[link] - reach, key=self._times.__getitem__)
 
     def members(self, index: int) -> list[int]:
         """The events of the chains that end at `index` and were not given out for an earlier one, in order."""
@@ -65,10 +73,12 @@ class Chains:
     def _joined(self, number: int, limit: int, at: int) -> Iterator[int]:
         """Events of one input up to `limit` that are links from the `at`th on, or within reach before one."""
         everything, links = self._all[number], self._links[number]
-        stop = bisect_right(everything, limit)
-        for place in range(self._given[number], stop):
+        stop, given = bisect_right(everything, limit), self._given[number]
+        if given < stop:
+            at = max(at, bisect_left(links, everything[given]))
+        for place in range(given, stop):
             while links[at] < everything[place]:
                 at += 1
             if self._times[links[at]] - self._times[everything[place]] <= self._reaches[number]:
                 yield everything[place]
-        self._given[number] = max(self._given[number], stop)
+        self._given[number] = max(given, stop)

@@ -9,6 +9,9 @@ from typing import Literal
 
 from breachwatch.detection.conditions import Condition
 
+MAX_EVENTS = 50_000
+"""Most events remembered of one group, and so the most that a correlation can ask for."""
+
 CorrelationKind = Literal["event_count", "value_count", "temporal", "temporal_ordered"]
 
 SEPARATOR = "\x1f"

@@ -17,7 +17,7 @@ from sigma.correlations import (
 )
 from sigma.exceptions import SigmaError
 
-from breachwatch.detection.rules import CorrelationKind
+from breachwatch.detection.rules import MAX_EVENTS, CorrelationKind
 from breachwatch.kernel.errors import Problem
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.yaml import KeyPath, Node
@@ -105,6 +105,8 @@ def _finished(
 def _count_problem(terms: CorrelationTerms, rules: int) -> str:
     if terms.threshold < 1:
         return "nothing at all would satisfy this; count at least 1"
+    if terms.threshold > MAX_EVENTS:
+        return f"no more than {MAX_EVENTS} events of a group are remembered"
     if terms.kind.startswith("temporal"):
         if terms.threshold > rules:
             return f"only {rules} rules are listed"

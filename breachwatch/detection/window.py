@@ -13,13 +13,11 @@ from breachwatch.detection.chains import Chains
 from breachwatch.detection.crossings import Scan, crossings, scan_from
 from breachwatch.detection.entries import Entry, Pages
 from breachwatch.detection.episodes import Episode, apart, joined
-from breachwatch.detection.rules import Correlation
+from breachwatch.detection.rules import MAX_EVENTS, Correlation
 from breachwatch.kernel.ids import AlertId, SubjectRef, derive
 from breachwatch.kernel.streams import Alert
 from breachwatch.kernel.time import from_microseconds
 
-MAX_EVENTS = 50_000
-"""Events remembered per group; beyond, the oldest are let go: what they were counted into stays."""
 EVENTS_PER_PAGE = 32
 SUBJECTS_PER_PAGE = 1024
 
@@ -138,7 +136,10 @@ class Window:
         return [self._alert(episode) for episode in grown]
 
     def prune(self) -> int:
-        """Forget what no timely event can touch any more; returns how many events went only for want of room."""
+        """Forget what no timely event can touch any more; returns how many events went only for want of room.
+
+        What they were counted into stays.
+        """
         keep = self.newest - self.frame.horizon_us
         cut = bisect_left(self.times, keep)
         crowded = max(0, len(self.entries) - cut - MAX_EVENTS)
@@ -238,7 +239,7 @@ class Window:
             if ordered:
                 chains = chains or Chains(correlation, entries, times, story, end)
                 members = [entries[each] for each in chains.members(index)]
-                first_event = min((entries[each].at, entries[each].event) for each in chains.opening(index))
+                first_event = self._opening_of(chains, spans, index)
             else:
                 while not self._belongs(entries[story], at):
                     story += 1
@@ -258,6 +259,13 @@ class Window:
             return spans[-1].first
         side_by_side = self.entries[story : bisect_right(self.times, start, story)]
         return start, min(each.event for each in side_by_side if self._belongs(each, end_us))
+
+    def _opening_of(self, chains: Chains, spans: Sequence[Episode], index: int) -> tuple[int, str]:
+        """The first event of the chains that end at `index`; that of the last span, if they continue it."""
+        start = chains.start(index)
+        if spans and start > spans[-1].first[0] and not apart(spans[-1].end_us, start, self.correlation.suppress_us):
+            return spans[-1].first
+        return start, min(self.entries[each].event for each in chains.opening(index))
 
     def _belongs(self, entry: Entry, end_us: int) -> bool:
         """Whether an event is part of the story of a window ending at an instant."""

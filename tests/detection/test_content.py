@@ -167,6 +167,7 @@ MISTAKES = [
     (DETECTION, "gte: 3", "lt: 3", 23, "`lt` is not decidable on a stream until its window ends", "use `gt` or `gte`"),
     (DETECTION, "gte: 3", "eq: 3", 23, "not decidable", "use `gt` or `gte`"),
     (DETECTION, "gte: 3", "gte: 0", 22, "count at least 1", ""),
+    (DETECTION, "gte: 3", "gte: 50001", 22, "no more than 50000 events", ""),
     (DETECTION, "gte: 3", "gte: three", 23, "must be a whole number", ""),
     (DETECTION, "    gte: 3\n", "", 22, "exactly one of", ""),
     (DETECTION, "    field: user.uid\n", "", 22, "needs the `field`", ""),
