@@ -5,16 +5,18 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 
 from breachwatch.couriers.message import compose, mailable, message_id
 from breachwatch.couriers.reply import Accepted, PersonDeferred, PersonRefused, ServerTrouble, Verdict
 from breachwatch.couriers.smtp import Transport
-from breachwatch.kernel.errors import BreachwatchError, NotFoundError, RefusedError
+from breachwatch.kernel.errors import BreachwatchError, HeldError, NotFoundError, RefusedError, TamperedError
 from breachwatch.kernel.ports import Letters, OutboxKind, OutboxRow, OutboxStore, Waypoint, passing
 
 log = logging.getLogger(__name__)
 
-KINDS: tuple[OutboxKind, ...] = ("notice", "team_mail")
+KINDS: tuple[OutboxKind, ...] = ("team_mail", "notice")
+"""In this order: a reminder of the deadline does not wait behind a hundred thousand notices."""
 LEASE = timedelta(minutes=5)
 """Longer than any attempt: each of its answers is bounded by the transport's timeout."""
 
@@ -26,6 +28,13 @@ UNPROVEN_REFUSALS = 3
 
 LONGEST_PAUSE = timedelta(hours=1)
 POLL_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Not to be sent now, for a reason of the case itself. It is tried again for as long as it takes."""
+
+    reply: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Courier:
         self._relay_proven = False
         self._trouble = 0
         self._resume_at: datetime | None = None
-        self._unsettled: tuple[OutboxRow, Verdict] | None = None
+        self._unsettled: tuple[OutboxRow, Verdict | Held] | None = None
 
     async def step(self) -> bool:
         """Carry one due item, if there is one and the relay is not being given a rest; whether one was carried.
@@ -77,7 +86,7 @@ class Courier:
         at = self._now()
         if self._resume_at is not None and at < self._resume_at:
             return False
-        row = await asyncio.to_thread(self._outbox.lease, KINDS, self._owner, at, at + LEASE)
+        row = await asyncio.to_thread(self._lease, at)
         if row is None:
             return False
         self._waypoint("courier:after-lease")
@@ -109,18 +118,41 @@ class Courier:
             await asyncio.to_thread(self._settle, *self._unsettled)
             self._unsettled = None
 
-    async def _attempt(self, row: OutboxRow) -> Verdict:
+    def _lease(self, at: datetime) -> OutboxRow | None:
+        rows = (self._outbox.lease((kind,), self._owner, at, at + LEASE) for kind in KINDS)
+        return next((row for row in rows if row is not None), None)
+
+    async def _attempt(self, row: OutboxRow) -> Verdict | Held:
+        written = await asyncio.to_thread(self._written, row)
+        if not isinstance(written, tuple):
+            return written
+        self._waypoint("courier:before-send")
+        return await self._transport.send(written[0], self._sender.address, written[1])
+
+    def _written(self, row: OutboxRow) -> tuple[EmailMessage, str] | Verdict | Held:
+        """The mail and its envelope's address. Whatever one person's data do, the next person's mail is written."""
         try:
-            letter = await asyncio.to_thread(self._letters.letter, row)
+            letter = self._letters.letter(row)
             mail = compose(letter, row.item.id, self._sender.address, self._sender.name, self._now())
+            mail.as_bytes()
+            return mail, mailable(letter.to_address)
         except (RefusedError, NotFoundError) as error:
             return PersonRefused(f"not sent: {error}")
-        self._waypoint("courier:before-send")
-        return await self._transport.send(mail, self._sender.address, mailable(letter.to_address))
+        except HeldError as error:
+            return Held(f"held: {error}")
+        except TamperedError as error:
+            return PersonDeferred(f"not written: {error}")
+        except BreachwatchError:
+            raise
+        except Exception as error:
+            log.error("courier: %s cannot be written: %s", row.item.id, type(error).__name__)
+            return PersonDeferred(f"not written: {type(error).__name__}")
 
-    def _settle(self, row: OutboxRow, verdict: Verdict) -> None:
+    def _settle(self, row: OutboxRow, verdict: Verdict | Held) -> None:
         now, item = self._now(), row.item
         match verdict:
+            case Held(reply):
+                self._outbox.retry(item.id, self._owner, now + pause(row.attempts, timedelta(minutes=1)), reply)
             case Accepted(reply):
                 self._relay_proven, self._trouble, self._resume_at = True, 0, None
                 self._outbox.sent(item.id, self._owner, now, message_id(item.id, self._sender.address), reply)

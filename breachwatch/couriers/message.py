@@ -18,14 +18,15 @@ def mailable(address: str) -> str:
 
     Raises:
         RefusedError: this is no address; the text does not repeat it.
-    Source: RFC 5321, section 4.1.2, without quoted local parts; RFC 5891 (IDNA).
+    Source: RFC 5321, section 4.1.2, without quoted local parts; RFC 5891 (IDNA); RFC 2047, section 5: an encoded word
+        (`=?utf-8?q?...?=`) has no place in an address, where a mail program would show another one.
     """
     local, _, domain = address.strip().rpartition("@")
     try:
         plain = f"{local}@{domain if domain.isascii() else domain.encode('idna').decode('ascii')}"
     except UnicodeError:
         plain = ""
-    if not _ADDRESS.fullmatch(plain) or ".." in plain or plain.startswith("."):
+    if not _ADDRESS.fullmatch(plain) or ".." in plain or plain.startswith(".") or "=?" in plain:
         raise RefusedError("the address in the directory is not a mail address")
     return plain
 

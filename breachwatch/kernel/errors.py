@@ -4,6 +4,7 @@
     - `ContentError`: one or more `Problem`s in files people wrote
     - `RefusedError`: a person asked for something the rules of the case do not allow
         - `OutOfOrderError`: because an earlier step is missing
+    - `HeldError`: something approved must not leave now, because of what was decided since
     - `ConflictError`: somebody else changed the case in the meantime
     - `NotFoundError`: no such incident, alert or person of the team
     - `UnavailableError`: a store is locked, full or away; try again later
@@ -51,6 +52,10 @@ class RefusedError(BreachwatchError):
 
 class OutOfOrderError(RefusedError):
     """A step was asked for before the one it stands on."""
+
+
+class HeldError(BreachwatchError):
+    """What was approved must wait: it was decided since that it is not owed, which may be decided otherwise again."""
 
 
 class ConflictError(BreachwatchError):

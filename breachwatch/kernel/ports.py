@@ -287,6 +287,7 @@ class Letters(Protocol):
 
         Raises:
             NotFoundError: nobody can be written to any more: the contact was erased or the member left.
+            HeldError: what was approved is not to leave now, though it may later.
             UnavailableError: the ledger or the vault cannot answer now; try again later.
         """
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from breachwatch.filings.words import instant_words
-from breachwatch.kernel.errors import NotFoundError
+from breachwatch.kernel.errors import HeldError, NotFoundError
 from breachwatch.kernel.ids import IncidentId
 from breachwatch.kernel.ports import Ledger, Letter, OutboxItem, OutboxRow, Vault
 from breachwatch.kernel.time import parse_rfc3339, rfc3339
@@ -47,6 +47,8 @@ class CaseLetters:
 
         Raises:
             NotFoundError: nobody can be written to any more, or the row is no mail.
+            HeldError: the notice was approved, but the incident was dismissed since, or it was decided that people
+                are not to be told.
             UnavailableError: the ledger or the vault cannot answer now.
         """
         match row.item.kind:
@@ -61,12 +63,21 @@ class CaseLetters:
         text = self._approved_texts(item.incident_id, int(item.payload["approval"])).get(item.language)
         if text is None:
             raise NotFoundError(f"no text in {item.language} was approved")
+        self._still_owed(item.incident_id)
         contact = self._vault.reveal(item.incident_id, item.person)
         if contact is None:
             raise NotFoundError("the contact is gone")
         name = contact.name.strip() or _NAMELESS.get(item.language, _NAMELESS["en"])
         mail = render(text, {"person_name": name}, item.language)
         return Letter(contact.email, mail.subject, mail.text, mail.html, item.language)
+
+    def _still_owed(self, incident_id: IncidentId) -> None:
+        """An approval sends nothing after the incident was dismissed, until it is reopened. Closing ends no duty."""
+        case = self._ledger.summary(incident_id)
+        if case is None or case.status == "dismissed":
+            raise HeldError("the incident was dismissed")
+        if not case.decided or case.duty != "notify_authority_and_people":
+            raise HeldError("it was decided that the people are not to be told")
 
     def _approved_texts(self, incident_id: IncidentId, approval: int) -> Mapping[str, NoticeText]:
         """The texts of one approval (1 is the first): they never change, so the file is read once for all people."""

@@ -10,8 +10,8 @@ import pytest
 
 from breachwatch.assessment.commands import DecideRisk
 from breachwatch.filings.commands import ApproveFiling, EditFiling, RecordSubmission
-from breachwatch.incidents.commands import AttachNote, DismissIncident, RaiseByHand
-from breachwatch.kernel.errors import ConflictError, NotFoundError, OutOfOrderError, RefusedError
+from breachwatch.incidents.commands import AttachNote, DismissIncident, RaiseByHand, ReopenIncident
+from breachwatch.kernel.errors import ConflictError, HeldError, NotFoundError, OutOfOrderError, RefusedError
 from breachwatch.kernel.facts import Actor
 from breachwatch.kernel.ids import AlertId, IncidentId, SubjectRef
 from breachwatch.kernel.ports import Contact, DirectoryEntry, Member
@@ -310,6 +310,28 @@ class TestApprovals:
         summary = store.ledger.summary(raised)
         assert summary is not None
         assert summary.notices == "done"
+
+    def test_an_approval_sends_nothing_while_it_is_decided_that_it_is_not_owed(
+        self, store: Store, flow: CaseFlow, raised: IncidentId, world: World, camille: Actor, hour: Hour
+    ) -> None:
+        flow.command(raised, DecideRisk(camille, hour(1), "notify_authority_and_people", "Cards."))
+        flow.command(raised, self._notices(flow, raised, camille, hour(2)))
+        row = store.outbox.lease(["notice"], "courier", hour(2), hour(3))
+        assert row is not None
+        letters = CaseLetters(store.ledger, store.vault, world, "https://desk.example.org", {})
+        written = letters.letter(row)
+        for command, again in (
+            (DismissIncident(camille, hour(3), "A test."), ReopenIncident(camille, hour(4), "No test.")),
+            (
+                DecideRisk(camille, hour(5), "notify_authority", "Encrypted."),
+                DecideRisk(camille, hour(6), "notify_authority_and_people", "Not all of it."),
+            ),
+        ):
+            flow.command(raised, command)
+            with pytest.raises(HeldError):
+                letters.letter(row)
+            flow.command(raised, again)
+            assert letters.letter(row) == written
 
     @staticmethod
     def _notices(flow: CaseFlow, home: IncidentId, by: Actor, at: datetime) -> ApproveNotices:
