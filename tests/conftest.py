@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache"
@@ -37,6 +38,22 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+# ---------------------------------------------------------------------------------------------- workers
+
+
+class _Workers(LoadScopeScheduling):
+    """Each test goes to whoever is free; those of one file that share a running demo and a browser stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0] if nodeid.startswith("tests/browser/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """In place of `--dist loadgroup`, whose groups pytest-xdist 3.8 does not find with pytest 9."""
+    return _Workers(config, log)
 
 
 # ---------------------------------------------------------------------------------------------- PostgreSQL

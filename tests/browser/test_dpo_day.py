@@ -2,14 +2,13 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from breachwatch.demo.shop import ENTERED, EXPORTED
 
-pytestmark = pytest.mark.xdist_group("browser")
+PEOPLE = len(ENTERED)
 PASSWORD = "a quiet harbour in winter"
-REASON = "The export held bank details, which the playbook could not know."
+REASON = "The accounts show bank details, which the playbook could not know."
 
 
 def test_from_the_one_time_code_to_the_last_mail_and_the_register(shop, guests, keep) -> None:
@@ -29,7 +28,7 @@ def test_from_the_one_time_code_to_the_last_mail_and_the_register(shop, guests, 
 
     expect(page.locator(".strip")).to_have_count(2)
     keep(page, "inbox")
-    page.get_by_role("link", name="Records of very many people taken out").click()
+    page.get_by_role("link", name="Customer accounts entered with stolen passwords").click()
     expect(page.locator("#steps [aria-current=step]")).to_contain_text("next")
     case = page.url
     keep(page, "incident")
@@ -52,15 +51,15 @@ def test_from_the_one_time_code_to_the_last_mail_and_the_register(shop, guests, 
     page.goto(f"{case}/notices")
     keep(page, "notices")
     page.get_by_role("button", name="Approve and send the notices").click()
-    expect(page.locator("#dispatch")).to_contain_text(f"of {EXPORTED} taken by their mail server")
-    expect(page.locator("#dispatch [role=status]")).to_contain_text(f"{EXPORTED} of {EXPORTED} taken")
+    expect(page.locator("#dispatch")).to_contain_text(f"of {PEOPLE} taken by their mail server")
+    expect(page.locator("#dispatch [role=status]")).to_contain_text(f"{PEOPLE} of {PEOPLE} taken")
     keep(page, "notices-sent")
     page.goto(case)
-    expect(page.locator("#notices")).to_contain_text(f"All sent: {EXPORTED} delivered to their server, 0 refused.")
+    expect(page.locator("#notices")).to_contain_text(f"All sent: {PEOPLE} delivered to their server, 0 refused.")
     keep(page, "incident-done")
 
     page.get_by_role("link", name="Register").click()
-    entry = page.locator("main section").filter(has_text="Records of very many people taken out")
+    entry = page.locator("main section").filter(has_text="Customer accounts entered with stolen passwords")
     expect(entry).to_contain_text("reference DEMO-2026-7")
     expect(entry).to_contain_text("in time")
     keep(page, "register")
@@ -98,9 +97,9 @@ def approve_and_hand_in(page: Page, reference: str) -> None:
 def every_person_has_one_mail(page: Page, keep) -> None:
     page.get_by_role("link", name="Demo mailbox").click()
     customers = page.get_by_role("row").filter(has_text="@").filter(has_not_text="security@shop.example")
-    expect(customers).to_have_count(EXPORTED)
+    expect(customers).to_have_count(PEOPLE)
     addresses = customers.locator("td:first-child").all_inner_texts()
-    assert len(set(addresses)) == EXPORTED
+    assert len(set(addresses)) == PEOPLE
     keep(page, "mailbox", full=False)
     customers.first.get_by_role("link").click()
     letter = page.frame_locator("iframe")
@@ -111,7 +110,7 @@ def every_person_has_one_mail(page: Page, keep) -> None:
 def test_the_approvals_need_no_scripts(shop, incidents, guests, keep) -> None:
     page = guests.page(as_="camille", java_script_enabled=False)
     page.goto("/")
-    page.locator(f"a[href='{incidents['credential-stuffing']}']").first.click()
+    page.locator(f"a[href='{incidents['mass-export']}']").first.click()
     page.get_by_role("button", name="Confirm as a breach").click()
     page.get_by_role("radio", name="Tell the authority and the people").check()
     page.locator("#decision-reason").fill("Strangers were in these accounts.")
@@ -120,7 +119,7 @@ def test_the_approvals_need_no_scripts(shop, incidents, guests, keep) -> None:
 
     page.get_by_role("link", name="Open the filing").click()
     approve_and_hand_in(page, "DEMO-2026-8")
-    page.goto(f"{incidents['credential-stuffing']}/notices")
+    page.goto(f"{incidents['mass-export']}/notices")
     page.get_by_role("button", name="Approve and send the notices").click()
     expect(page.locator("#done")).to_contain_text("on their way, one to each person")
-    expect(page.locator("#dispatch [role=status]")).to_contain_text(f"of {len(ENTERED)} taken by their mail server")
+    expect(page.locator("#dispatch [role=status]")).to_contain_text(f"of {EXPORTED} taken by their mail server")

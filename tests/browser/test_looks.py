@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-pytestmark = pytest.mark.xdist_group("browser")
 HERE = Path(__file__).parent
 CONTRAST, BASICS, TARGETS = ((HERE / f"{name}.js").read_text("utf-8") for name in ("contrast", "basics", "targets"))
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
@@ -47,14 +46,14 @@ def seen(shop, cases, module_guests, keep) -> Seen:
     for name, page in tour(shop, cases, module_guests):
         keep(page, f"{name}-light")
         seen.unnamed[name] = page.evaluate(BASICS)
-        for scheme in ("light", "dark"):
+        if name in IN_EACH_LOOK:
+            page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+            keep(page, f"{name}-dark")
+        for scheme in ("dark", "light"):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            if scheme == "dark" and name in IN_EACH_LOOK:
-                keep(page, f"{name}-dark")
             said = page.evaluate(CONTRAST)
             seen.least[f"{name}, {scheme}"] = said[0]
             seen.faint[f"{name}, {scheme}"] = [str(one) for one in said if one["ratio"] < one["least"]]
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")
     for name, page in tour(shop, cases, module_guests, **PHONE):
         if name in IN_EACH_LOOK:
             keep(page, f"{name}-phone")
