@@ -64,6 +64,9 @@ def test_values_have_one_shape(kind: str, text: str, value: str) -> None:
         ("count", "-3"),
         ("count", "1" * 13),
         ("instant", "2026-03-27T17:06:00"),
+        ("instant", "9999-12-31T23:59:00Z"),  # tomorrow already, east of Greenwich, where no calendar goes
+        ("instant", "9999-12-31T23:59:00-05:00"),
+        ("instant", "0001-01-01T00:00:00Z"),
         ("choice", "maybe"),
         ("text", "x" * 20_001),
     ],

@@ -34,3 +34,5 @@ def test_an_instant_arrives_in_utc_and_must_have_passed() -> None:
         require_past(NOW + timedelta(microseconds=1), NOW, "the time")
     with pytest.raises(RefusedError, match="the time needs a time zone"):
         require_past(NOW.replace(tzinfo=None), NOW, "the time")
+    with pytest.raises(RefusedError, match="before the year 1900"):
+        require_past(NOW.replace(year=202), NOW, "the time")

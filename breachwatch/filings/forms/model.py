@@ -150,9 +150,11 @@ def bounds(value: str) -> tuple[int, int] | None:
 
 def _instant(text: str) -> str:
     try:
-        parse_rfc3339(text)
-    except ValueError:
-        raise ValueError("must be an instant with its offset, such as 2026-03-27T17:06:00+01:00") from None
+        readable = 1 < parse_rfc3339(text).year < 9999
+    except (ValueError, OverflowError):
+        readable = False
+    if not readable:  # at the ends of the calendar there are zones in which an instant cannot be told
+        raise ValueError("must be an instant with its offset, such as 2026-03-27T17:06:00+01:00")
     return text
 
 
