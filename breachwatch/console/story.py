@@ -59,6 +59,8 @@ def _told(body: Any, zone: ZoneInfo) -> tuple[Lane, str, str]:
         case subjects.SubjectsResolved(reachable=reachable, unknown=unknown, without_address=without):
             figures = f"{number(reachable)} reachable, {number(unknown)} unknown, {number(without)} without an address"
             return "people", f"The directory was asked: {figures}", ""
+        case subjects.LookUpRequested():
+            return "people", "The directory is to be asked again", ""
         case _:
             return _clock(body, zone) or _incident(body)
 

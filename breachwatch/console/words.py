@@ -93,6 +93,7 @@ DONE: Mapping[str, str] = {
     "noted": "Your note is in the case file.",
     "ticked": "The checklist is updated.",
     "aware": "The time of awareness is corrected; both times are kept.",
+    "asked": "The directory is being asked again; load this page in a moment to see what it knows.",
     "scored": "The input is changed and the score computed anew.",
     "decided": "Your decision is in the case file.",
     "filing-saved": "The draft is saved.",

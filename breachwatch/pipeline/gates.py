@@ -3,6 +3,7 @@
 | asked | only if |
 |---|---|
 | decide the risk | the incident is open or confirmed |
+| ask the directory again | the incident is open or confirmed |
 | approve the filing | a person decided that the authority is owed it; or it follows up what was submitted before |
 | approve the notices | a person decided that the people are to be told, and the incident is open or confirmed |
 | close the incident | nothing is owed any more: no clock runs, no approved filing waits to be handed in |
@@ -25,6 +26,7 @@ from breachwatch.kernel.facts import SYSTEM
 from breachwatch.notices.commands import ApproveNotices
 from breachwatch.pipeline.case import Case
 from breachwatch.pipeline.world import World
+from breachwatch.subjects.commands import AskDirectoryAgain
 
 
 def pass_gates(case: Case, command: Any) -> None:
@@ -39,6 +41,8 @@ def pass_gates(case: Case, command: Any) -> None:
     match command:
         case DecideRisk():
             _refuse_ended(case, "decide")
+        case AskDirectoryAgain():
+            _refuse_ended(case, "ask the directory again")
         case ApproveFiling():
             _filing(case)
         case ApproveNotices():

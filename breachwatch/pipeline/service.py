@@ -319,7 +319,7 @@ class CaseFlow:
             )
         if isinstance(command, ApproveNotices):
             if case.subjects.stale:
-                raise RefusedError("people joined this incident since the directory was asked; wait for the look-up")
+                raise RefusedError("the directory is still to be asked who these people are; wait for the look-up")
             return replace(
                 command,
                 texts=self.notice_texts(case),

@@ -31,4 +31,12 @@ class ReportResolution:
     by_language: Mapping[str, int]
 
 
-Command = LinkSubjects | ReportResolution
+@dataclass(frozen=True, slots=True)
+class AskDirectoryAgain:
+    """Look these people up once more: the directory was mended since."""
+
+    by: Actor
+    at: datetime
+
+
+Command = LinkSubjects | ReportResolution | AskDirectoryAgain

@@ -27,4 +27,11 @@ class SubjectsResolved:
     by_language: Mapping[str, int]
 
 
-Said = SubjectsLinked | SubjectsResolved
+@dataclass(frozen=True, slots=True)
+class LookUpRequested:
+    """A person had the directory asked again, though nobody joined. `by`: their sign-in name."""
+
+    by: str
+
+
+Said = SubjectsLinked | SubjectsResolved | LookUpRequested

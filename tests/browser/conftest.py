@@ -40,6 +40,20 @@ ALONE = (
 )
 """Chromium talks to loopback and to nobody else. Its sandbox cannot run as root, which is what test machines are."""
 
+ALL_FOUND = """async ([affected, records, patience]) => {
+  const read = async (path) => (await fetch(path)).json();
+  for (const until = Date.now() + patience; Date.now() < until; await new Promise((go) => setTimeout(go, 100))) {
+    const { tallies, backlog } = await read("/api/status");
+    const { incidents } = await read("/api/incidents");
+    const taken = Object.values(tallies).reduce((sum, one) => sum + one.records, 0);
+    const found = Object.entries(affected).every(([playbook, people]) =>
+      incidents.some((one) => one.playbook === playbook && one.people_reachable === people));
+    if (taken === records && backlog === 0 && found) return;
+  }
+  throw new Error("the shop's day was not read to its end, or not everybody in it was found");
+}"""
+"""The browser looks at what the desk tells programs until the whole day is read and its people are found."""
+
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -142,24 +156,14 @@ def shop(empty_shop: Shop, chromium: Browser) -> Shop:
     with Guests(chromium, empty_shop) as guests:
         page = guests.page(as_="alex")
         page.goto("/")
-        page.wait_for_function(
-            """async (wanted) => {
-              const { incidents } = await (await fetch("/api/incidents")).json();
-              return Object.entries(wanted).every(([playbook, people]) =>
-                incidents.some((one) => one.playbook === playbook && one.people_reachable === people));
-            }""",
-            arg=AFFECTED,
-            polling=200,
-        )
+        page.evaluate(ALL_FOUND, [AFFECTED, empty_shop.demo.player.total, PATIENCE_MS])
     return empty_shop
 
 
 @pytest.fixture
 def incidents(shop: Shop) -> Mapping[str, str]:
     """Playbook to the path of its incident's page."""
-    dpo = DemoDpo(shop.url, shop.mailbox, lambda _: None)
-    dpo.sign_in(shop.code("camille"))
-    found = dpo.incidents()
+    found = shop.stand_in().incidents()
     assert isinstance(found, dict)
     return {playbook: f"/incidents/{name}" for playbook, name in found.items()}
 

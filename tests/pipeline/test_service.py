@@ -24,6 +24,7 @@ from breachwatch.pipeline import CaseFlow
 from breachwatch.pipeline.case import codec
 from breachwatch.pipeline.letters import CaseLetters
 from breachwatch.pipeline.world import World
+from breachwatch.subjects.commands import AskDirectoryAgain
 
 Hour = Callable[[float], datetime]
 Make = Callable[..., Alert]
@@ -292,6 +293,30 @@ class TestApprovals:
         flow.command(raised, self._notices(flow, raised, camille, hour(4)))
         assert [one.audience for one in flow.case(raised).notices.approvals] == [2, 3]
         assert len({row.item.person for row in store.ledger.notices(raised)}) == 5 == len(store.ledger.notices(raised))
+
+    def test_people_found_once_the_directory_is_mended_are_told_and_nobody_is_told_twice(
+        self, store: Store, flow: CaseFlow, raised: IncidentId, camille: Actor, hour: Hour
+    ) -> None:
+        flow.command(raised, DecideRisk(camille, hour(1), "notify_authority_and_people", "High."))
+        flow.command(raised, self._notices(flow, raised, camille, hour(2)))
+        assert store.ledger.stale_people() == []
+        flow.command(raised, AskDirectoryAgain(camille, hour(3)))
+        assert store.ledger.stale_people() == [raised]
+        with pytest.raises(RefusedError, match="wait for the look-up"):
+            flow.command(raised, self._notices(flow, raised, camille, hour(3)))
+        flow.look_up(raised, People(3), PSEUDONYM, hour(3))
+        assert store.ledger.stale_people() == []
+        flow.command(raised, self._notices(flow, raised, camille, hour(4)))
+        assert [one.audience for one in flow.case(raised).notices.approvals] == [2, 1]
+        assert len({row.item.person for row in store.ledger.notices(raised)}) == 3 == len(store.ledger.notices(raised))
+
+    def test_nobody_is_looked_up_for_a_dismissed_incident(
+        self, store: Store, flow: CaseFlow, raised: IncidentId, camille: Actor, hour: Hour
+    ) -> None:
+        flow.command(raised, DismissIncident(camille, hour(1), "A test."))
+        with pytest.raises(RefusedError, match="reopen it, then ask"):
+            flow.command(raised, AskDirectoryAgain(camille, hour(2)))
+        assert store.ledger.stale_people() == []
 
     def test_the_end_of_a_dispatch_is_reported_once(
         self, store: Store, flow: CaseFlow, raised: IncidentId, camille: Actor, hour: Hour

@@ -33,6 +33,7 @@ from breachwatch.incidents.commands import (
 from breachwatch.incidents.state import Incident
 from breachwatch.kernel.errors import ConflictError
 from breachwatch.pipeline.case import fold, summarise
+from breachwatch.subjects.commands import AskDirectoryAgain
 
 Steps = list[tuple[ChecklistItem, str | None]]
 
@@ -159,6 +160,10 @@ def _aware(visit: Visit) -> SetAwareness:
     return SetAwareness(visit.actor, visit.now, instant, reason)
 
 
+def _ask_again(visit: Visit) -> AskDirectoryAgain:
+    return AskDirectoryAgain(visit.actor, visit.now)
+
+
 def _score(visit: Visit) -> ChangeInput:
     return ChangeInput(
         visit.actor, visit.now, visit.text("name"), visit.text("value", "The new value"), visit.text("reason", "Reason")
@@ -190,6 +195,7 @@ PAGES = (
     Page("POST", "/incidents/{id}/notes", CASEWORK, form(_note, done="noted", anchor="notes")),
     Page("POST", "/incidents/{id}/checklist", CASEWORK, form(_tick, done="ticked", anchor="checklist")),
     Page("POST", "/incidents/{id}/awareness", DPO, form(_aware, done="aware", anchor="clocks")),
+    Page("POST", "/incidents/{id}/look-up", CASEWORK, form(_ask_again, done="asked", anchor="people")),
     Page("POST", "/incidents/{id}/severity", CASEWORK, form(_score, done="scored", anchor="severity")),
     Page("POST", "/incidents/{id}/decision", DPO, form(_decision, done="decided", anchor="severity")),
 )

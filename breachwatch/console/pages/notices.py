@@ -68,6 +68,7 @@ def show_notices(visit: Visit) -> Response:
         complete=bool(drafts) and not any(draft.missing for draft in drafts),
         decision=case.assessment.decision,
         progress=progress(visit, case),
+        untold=_untold(visit, case),
         placeholders=PLACEHOLDERS,
         parts=NOTICE_PARTS,
     )
@@ -81,6 +82,12 @@ def progress(visit: Visit, case: Case) -> Progress | None:
     counts = _counts(visit, case, rows)
     problems = tuple(row for row in rows if row.state in ("refused", "retry"))
     return Progress(sum(counts.values()), counts, dispatch_bar(counts), problems[:50])
+
+
+def _untold(visit: Visit, case: Case) -> int:
+    """How many reachable people no approval has covered yet: whom an approval now would write to."""
+    with visit.parts.ledger.begin() as tx:
+        return len(tx.untold(case.id))
 
 
 def _counts(visit: Visit, case: Case, rows: Sequence[OutboxRow]) -> dict[str, int]:

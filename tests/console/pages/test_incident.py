@@ -187,3 +187,21 @@ async def test_no_page_names_a_person_but_the_preview_of_their_notice(house, dpo
         page = (await dpo.get(path)).text
         assert "@example.org" not in page, path
         assert "Person 1" not in page, path
+
+
+async def test_who_was_unknown_is_looked_up_again_once_the_directory_is_mended(house, analyst) -> None:
+    await analyst.get(house.path)
+    await analyst.submit("look-up-form")
+    assert "The directory is being asked again" in analyst.page.text
+    assert "look-up-form" not in analyst.page.text, "once is enough"
+    assert house.store.ledger.stale_people() == [house.incident]
+    house.look_up(knows=7)
+    page = (await analyst.get(house.path)).text
+    assert re.search(r"Unknown to the directory</dt><dd>0<", page)
+    assert "look-up-form" in page
+
+
+async def test_nobody_is_looked_up_for_an_incident_that_ended(house, analyst) -> None:
+    await analyst.get(house.path)
+    await analyst.submit("dismiss-form", reason="It was our own test.")
+    assert "look-up-form" not in analyst.page.text

@@ -125,6 +125,15 @@ async def test_when_everybody_was_written_to_nothing_more_is_offered(house, dpo)
     assert "approve-notices-form" not in dpo.page.text
 
 
+async def test_people_found_after_the_approval_are_told_by_approving_again(house, dpo) -> None:
+    await approved(house, dpo)
+    house.look_up(knows=7)
+    page = (await dpo.get(f"{house.path}/notices")).text
+    assert "each of the 2 people not written to yet" in page
+    await dpo.submit("approve-notices-form")
+    assert "0 of 6 taken by their mail server, 6 to go" in dpo.page.text
+
+
 async def test_the_case_page_says_how_it_ended(house, dpo) -> None:
     await approved(house, dpo)
     for _ in range(4):
