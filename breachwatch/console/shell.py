@@ -1,5 +1,6 @@
 """The shell around every page: who is it, may they, is the form theirs, and what is said when something is wrong."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -27,10 +28,16 @@ from breachwatch.kernel.errors import (
 
 log = logging.getLogger(__name__)
 MAX_FIELDS = 400
+BODY_SECONDS = 120.0
+"""How long a whole body may take to arrive: nobody holds a connection by sending one letter at a time."""
 
 
 class TooLargeError(Exception):
     """The body is larger than the page takes."""
+
+
+class TooSlowError(Exception):
+    """The body did not arrive in time, or its sender has left."""
 
 
 class WrongFormError(BreachwatchError):
@@ -81,10 +88,19 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         TooLargeError: it says, or turns out, to be larger than `limit` bytes.
+        TooSlowError: it did not arrive within `BODY_SECONDS`, or never will.
     """
     said = request.headers.get("content-length", "0")
     if not said.isascii() or not said.isdigit() or int(said) > limit:
         raise TooLargeError
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _received(request, limit)
+    except (TimeoutError, ClientDisconnect):
+        raise TooSlowError from None
+
+
+async def _received(request: Request, limit: int) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -178,7 +194,7 @@ def oops(
     status, detail = _told(error)
     if status == 500:
         log.error("%s: %s at %s", page.path if page else "no page", type(error).__name__, _place(error))
-    headers = {503: {"Retry-After": "5"}, 429: {"Retry-After": "900"}}.get(status, {})
+    headers = {503: {"Retry-After": "5"}, 429: {"Retry-After": "900"}, 408: {"Connection": "close"}}.get(status, {})
     if status == 405 and isinstance(error, HTTPException):
         headers = dict(error.headers or {})
     title, advice = OOPS[status]
@@ -212,6 +228,8 @@ def _told(error: Exception) -> tuple[int, str]:
             return (status if status in OOPS else 500), ""
         case TooLargeError():
             return 413, ""
+        case TooSlowError():
+            return 408, ""
         case ThrottledError():
             return 429, ""
         case ForbiddenError() | WrongFormError():

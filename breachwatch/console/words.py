@@ -113,6 +113,7 @@ OOPS: Mapping[int, tuple[str, str]] = {
     403: ("This is not for you to do", "If you think it should be, reload the page you came from and try once more."),
     404: ("There is nothing here", "The address may be mistyped. Start again from the inbox."),
     405: ("This page does not take that", "Start again from the inbox."),
+    408: ("That took too long to arrive", "Nothing was saved. Try again on a better connection."),
     409: ("The case has moved on", "Nothing was saved. Open the case again, read what is new, then decide."),
     413: ("That is too large", "Send less at once. Long material belongs in a file; note where it is."),
     415: ("That kind of content is not taken here", "Forms come from this desk's own pages."),

@@ -1,5 +1,6 @@
 """When something is wrong: plain words, what to do, and nothing that the program was holding."""
 
+import asyncio
 import logging
 
 import pytest
@@ -51,6 +52,38 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(house, anal
     fields = {"csrf": analyst.csrf, "seq": "1", "text": "x" * 400_000}
     answer = await analyst.http.post(f"{house.path}/notes", data=fields)
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/ingest/app-audit"])
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_body_that_never_ends_holds_nothing_and_fills_no_log(
+    house, monkeypatch, caplog, path: str, leaves: bool
+) -> None:
+    from breachwatch.console import shell
+
+    monkeypatch.setattr(shell, "BODY_SECONDS", 0.0)
+    said: list[dict[str, object]] = []
+    heard = iter([{"type": "http.request", "body": b"a", "more_body": True}])
+
+    async def receive() -> dict[str, object]:
+        if (message := next(heard, None)) is not None:
+            return message
+        return {"type": "http.disconnect"} if leaves else await asyncio.Event().wait()
+
+    async def send(message: dict[str, object]) -> None:
+        said.append(message)
+
+    headers = [
+        (b"host", b"localhost:8420"),
+        (b"content-type", b"text/plain"),
+        (b"authorization", f"Bearer {house.ingest_token}".encode()),
+    ]
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "raw_path": path.encode(),
+             "query_string": b"", "headers": headers, "scheme": "http", "client": ("192.0.2.1", 5), "root_path": "",
+             "server": ("desk", 80)}  # fmt: skip
+    await house.app(scope, receive, send)
+    assert said[0]["status"] == 408
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(
