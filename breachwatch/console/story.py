@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from breachwatch.assessment import facts as assessment
@@ -48,11 +48,9 @@ def _told(body: Any, zone: ZoneInfo) -> tuple[Lane, str, str]:
     match body:
         case assessment.SeverityProposed() | assessment.InputChanged() | assessment.RiskDecided():
             return _assessment(body)
-        case filings.FilingEdited() | filings.FilingApproved() | filings.FilingSubmitted():
+        case _ if isinstance(body, get_args(filings.Said)):
             return _filing(body, zone)
-        case (
-            notices.NoticesDrafted() | notices.NoticeEdited() | notices.NoticesApproved() | notices.NoticesDispatched()
-        ):
+        case _ if isinstance(body, get_args(notices.Said)):
             return _notices(body)
         case subjects.SubjectsLinked(added=added, total=total):
             return "people", f"{plural(added, 'person', 'people')} linked by pseudonym, {number(total)} in all", ""
@@ -133,6 +131,8 @@ def _filing(body: Any, zone: ZoneInfo) -> tuple[Lane, str, str]:
     match body:
         case filings.FilingEdited(fields=fields):
             return "work", f"Filing draft: {plural(len(fields), 'field', 'fields')} written", ", ".join(fields)
+        case filings.FilingTakenOver():
+            return "work", "Filing draft read and taken over as it stands", ""
         case filings.FilingApproved(phase=phase, delay_reasons=reasons):
             return "decision", f"{PHASES[phase][0]} filing approved", reasons
         case _:
@@ -146,6 +146,8 @@ def _notices(body: Any) -> tuple[Lane, str, str]:
             return "work", "Notices drafted: " + ", ".join(LANGUAGES.get(code, code) for code in texts), ""
         case notices.NoticeEdited(language=language):
             return "work", f"Notice in {LANGUAGES.get(language, language)} written", ""
+        case notices.NoticesTakenOver():
+            return "work", "Notices read and taken over as they stand", ""
         case notices.NoticesApproved(texts=texts, audience=audience):
             told = ", ".join(LANGUAGES.get(code, code) for code in texts)
             return "decision", f"Notices approved for {plural(audience, 'person', 'people')} ({told})", ""

@@ -98,6 +98,7 @@ DONE: Mapping[str, str] = {
     "decided": "Your decision is in the case file.",
     "filing-saved": "The draft is saved.",
     "filing-same": "Nothing in the draft was changed.",
+    "taken-over": "You answer for it now, as if you had written it. Whoever wrote it may approve it.",
     "filing-approved": "The filing is approved. Hand it in, then record the reference.",
     "submitted": "The submission is recorded.",
     "notice-saved": "The text is saved.",

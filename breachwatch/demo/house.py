@@ -1,11 +1,13 @@
 """The demo's own settings file and its three sockets: everything a demo is besides the service itself."""
 
 import asyncio
+import fcntl
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from typing import IO
 
 from breachwatch.console.serving import WebServer, listen
 from breachwatch.demo.mailbox import Mailbox, create_mailbox_app, serve_smtp
@@ -20,6 +22,9 @@ TEAM: dict[str, tuple[str, Role]] = {
     "alex": ("Alex Example, analyst", "analyst"),
 }
 """Sign-in name to name shown and role."""
+
+LOCK = "demo.lock"
+"""Marks a folder as a demo's, and is held as long as a demo lives in it."""
 
 _SETTINGS = """\
 # Written by the demo at each start.
@@ -76,6 +81,7 @@ class House:
     settings_file: Path
     smtp: socket
     web: socket
+    lock: IO[str]
 
     @property
     def mailbox_url(self) -> str:
@@ -96,13 +102,14 @@ def open_house(folder: Path, *, fresh: bool, desk_port: int) -> House:
 
     Raises:
         RefusedError: the folder holds something that no demo made.
-        UnavailableError: no port can be had, or the folder cannot be written.
+        UnavailableError: another demo lives there, no port can be had, or the folder cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / "story.json").exists():
+    if folder.exists() and any(folder.iterdir()) and not any((folder / name).exists() for name in (LOCK, "story.json")):
         raise RefusedError(f"{folder} is not empty and was not made by a demo; choose another folder with --state")
-    if fresh and folder.exists():
-        shutil.rmtree(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _alone(folder)
+    if fresh:
+        _empty(folder)
     smtp = listen("127.0.0.1", 0)
     settings_file = folder / "breachwatch.toml"
     stage = Stage(folder)
@@ -116,7 +123,28 @@ def open_house(folder: Path, *, fresh: bool, desk_port: int) -> House:
         ),
         encoding="utf-8",
     )
-    return House(stage, Mailbox(folder / "mail"), settings_file, smtp, _listen_near(desk_port and desk_port + 1))
+    web = _listen_near(desk_port and desk_port + 1)
+    return House(stage, Mailbox(folder / "mail"), settings_file, smtp, web, lock)
+
+
+def _alone(folder: Path) -> IO[str]:
+    lock = (folder / LOCK).open("a", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise UnavailableError(
+            f"another demo runs in {folder}; end it, or choose another folder with --state"
+        ) from error
+    return lock
+
+
+def _empty(folder: Path) -> None:
+    for one in folder.iterdir():
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        elif one.name != LOCK:
+            one.unlink()
 
 
 def _free(port: int) -> int:

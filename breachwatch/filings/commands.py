@@ -23,6 +23,14 @@ class EditFiling:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOverFiling:
+    """Answer for the draft that somebody else wrote, having read it; whoever wrote it may then approve it."""
+
+    by: Actor
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ApproveFiling:
     """Approve what was shown. `digest_seen` guards against approving what nobody read.
 
@@ -51,4 +59,4 @@ class RecordSubmission:
     channel: str
 
 
-Command = EditFiling | ApproveFiling | RecordSubmission
+Command = EditFiling | TakeOverFiling | ApproveFiling | RecordSubmission

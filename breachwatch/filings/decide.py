@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from breachwatch.filings.commands import ApproveFiling, Command, EditFiling, RecordSubmission
-from breachwatch.filings.facts import FilingApproved, FilingEdited, FilingSubmitted, Said
+from breachwatch.filings.commands import ApproveFiling, Command, EditFiling, RecordSubmission, TakeOverFiling
+from breachwatch.filings.facts import FilingApproved, FilingEdited, FilingSubmitted, FilingTakenOver, Said
 from breachwatch.filings.form import EXPLICITLY_UNKNOWN, digest_of
 from breachwatch.filings.forms.model import Form, FormField
 from breachwatch.filings.state import Filing
@@ -33,6 +33,8 @@ def decide(state: Filing, command: Command, form: Form) -> list[Said]:
     match command:
         case EditFiling():
             return _edit(state, command, form)
+        case TakeOverFiling():
+            return _take_over(state, command)
         case ApproveFiling():
             return _approve(state, command, form)
         case RecordSubmission():
@@ -45,6 +47,8 @@ def evolve(state: Filing, fact: Said) -> Filing:
         case FilingEdited(phase, fields, by):
             edits = {key: text for key, text in {**state.edits, **fields}.items() if text}
             return replace(state, phase=phase, edits=edits, drafter=by, awaiting_submission=None)
+        case FilingTakenOver(by):
+            return replace(state, drafter=by)
         case FilingApproved():
             return replace(state, approvals=(*state.approvals, fact), awaiting_submission=fact)
         case FilingSubmitted():
@@ -83,13 +87,22 @@ def _normalised(fields: Mapping[str, str], form: Form) -> dict[str, str]:
     return written
 
 
+def _take_over(state: Filing, command: TakeOverFiling) -> list[Said]:
+    require_role(command.by, "take the filing over", "analyst", "dpo")
+    written_by_another = state.drafter not in ("", command.by.name)
+    return [FilingTakenOver(command.by.name)] if written_by_another and not state.awaiting_submission else []
+
+
 def _approve(state: Filing, command: ApproveFiling, form: Form) -> list[Said]:
     digest = digest_of(command.fields)
     require_role(command.by, "approve the filing", "dpo")
     if command.digest_seen != digest:
         raise RefusedError("the filing has changed since you looked; read it again, then approve")
     if command.other_people and command.by.name == state.drafter:
-        raise RefusedError("you wrote last in this draft, so somebody else on the team must approve it")
+        raise RefusedError(
+            "you wrote last in this draft, so somebody else on the team must approve it; or any other member, such as "
+            "an analyst, opens the filing, reads it and takes it over, and then you may approve it"
+        )
     reasons = command.delay_reasons.strip() or command.fields.get("delay_reasons", "").strip()
     if command.overdue and not reasons:
         raise RefusedError("the deadline has passed, so the filing needs reasons for the delay (GDPR Art. 33(1))")

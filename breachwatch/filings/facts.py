@@ -21,6 +21,13 @@ class FilingEdited:
 
 
 @dataclass(frozen=True, slots=True)
+class FilingTakenOver:
+    """A person read the open draft and answers for it from now on, as if they had written it. `by`: sign-in name."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class FilingApproved:
     """A DPO approved exactly these fields; `digest` is SHA-256 over them. `delay_reasons` when past the deadline."""
 
@@ -46,4 +53,4 @@ class FilingSubmitted:
     digest: str = ""
 
 
-Said = FilingEdited | FilingApproved | FilingSubmitted
+Said = FilingEdited | FilingTakenOver | FilingApproved | FilingSubmitted

@@ -10,9 +10,9 @@ from breachwatch.filings.facts import FilingApproved, FilingSubmitted, Phase
 class Filing:
     """The open draft's edits and editor, and all that was approved and submitted, oldest first.
 
-    `phase` is the open draft's. `drafter` is who wrote last in the open draft, empty while it is only the evidence's.
-    `awaiting_submission` is the approved filing that nobody has handed in yet; writing in the draft ends it, since the
-    approval was for other words.
+    `phase` is the open draft's. `drafter` is who wrote last in the open draft, or took it over; empty while it is only
+    the evidence's. `awaiting_submission` is the approved filing that nobody has handed in yet; writing in the draft
+    ends it, since the approval was for other words.
     """
 
     phase: Phase = "initial"

@@ -28,6 +28,14 @@ class EditNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOverNotices:
+    """Answer for the texts that somebody else wrote, having read them; whoever wrote them may then approve them."""
+
+    by: Actor
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ApproveNotices:
     """Approve the texts that were shown, for `audience` people not told yet.
 
@@ -54,4 +62,4 @@ class ReportDispatch:
     proof: str
 
 
-Command = DraftNotices | EditNotice | ApproveNotices | ReportDispatch
+Command = DraftNotices | EditNotice | TakeOverNotices | ApproveNotices | ReportDispatch

@@ -8,8 +8,23 @@ from hashlib import sha256
 
 from breachwatch.kernel.asking import require_role
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
-from breachwatch.notices.commands import ApproveNotices, Command, DraftNotices, EditNotice, ReportDispatch
-from breachwatch.notices.facts import NoticeEdited, NoticesApproved, NoticesDispatched, NoticesDrafted, NoticeText, Said
+from breachwatch.notices.commands import (
+    ApproveNotices,
+    Command,
+    DraftNotices,
+    EditNotice,
+    ReportDispatch,
+    TakeOverNotices,
+)
+from breachwatch.notices.facts import (
+    NoticeEdited,
+    NoticesApproved,
+    NoticesDispatched,
+    NoticesDrafted,
+    NoticesTakenOver,
+    NoticeText,
+    Said,
+)
 from breachwatch.notices.parts import PARTS, missing_parts
 from breachwatch.notices.placeholders import OPEN_UNTIL_SENT, names_in, unknown_names
 from breachwatch.notices.state import Notices
@@ -40,6 +55,9 @@ def decide(state: Notices, command: Command) -> list[Said]:
             return [NoticesDrafted(dict(texts))] if texts and not state.texts else []
         case EditNotice():
             return _edit(state, command)
+        case TakeOverNotices(by=by):
+            require_role(by, "take the notices over", "analyst", "dpo")
+            return [NoticesTakenOver(by.name)] if state.drafter not in ("", by.name) else []
         case ApproveNotices():
             return _approve(state, command)
         case ReportDispatch():
@@ -58,6 +76,8 @@ def evolve(state: Notices, fact: Said) -> Notices:
                 drafter=by,
                 edited=state.edited | {language},
             )
+        case NoticesTakenOver(by):
+            return replace(state, drafter=by)
         case NoticesApproved():
             return replace(state, approvals=(*state.approvals, fact), drafter="")
         case NoticesDispatched():
@@ -94,7 +114,10 @@ def _approve(state: Notices, command: ApproveNotices) -> list[Said]:
     if command.digest_seen != digest(command.texts):
         raise RefusedError("the notices have changed since you looked; read them again, then approve")
     if command.other_people and command.by.name == state.drafter:
-        raise RefusedError("you wrote last in these texts, so somebody else on the team must approve them")
+        raise RefusedError(
+            "you wrote last in these texts, so somebody else on the team must approve them; or any other member, such "
+            "as an analyst, opens the notices, reads them and takes them over, and then you may approve them"
+        )
     for language, text in sorted(command.texts.items()):
         _refuse_unfit(language, text)
     if command.audience <= 0:

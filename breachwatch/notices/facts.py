@@ -30,6 +30,13 @@ class NoticeEdited:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticesTakenOver:
+    """A person read all texts and answers for them from now on, as if they had written them. `by`: sign-in name."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoticesApproved:
     """A DPO approved exactly these texts (`digest`) for the people known then (`audience` of them, unsent before)."""
 
@@ -53,4 +60,4 @@ class NoticesDispatched:
     reported_at: datetime | None = None
 
 
-Said = NoticesDrafted | NoticeEdited | NoticesApproved | NoticesDispatched
+Said = NoticesDrafted | NoticeEdited | NoticesTakenOver | NoticesApproved | NoticesDispatched

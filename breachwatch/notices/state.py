@@ -10,7 +10,8 @@ from breachwatch.notices.facts import NoticesApproved, NoticesDispatched, Notice
 class Notices:
     """Texts by language as they stand, who wrote last, all approvals and results, oldest first.
 
-    `drafter` is who wrote since the last approval, empty while the texts are only the playbook's or as approved.
+    `drafter` is who wrote, or took the texts over, since the last approval; empty while the texts are only the
+    playbook's or as approved.
     `edited`: languages that a person wrote.
     """
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from breachwatch.filings.commands import ApproveFiling, EditFiling, RecordSubmission
+from breachwatch.filings.commands import ApproveFiling, EditFiling, RecordSubmission, TakeOverFiling
 from breachwatch.filings.decide import decide
 from breachwatch.filings.facts import FilingApproved, FilingEdited, FilingSubmitted
 from breachwatch.filings.forms.model import Form
@@ -91,6 +91,26 @@ class TestArt22OnlyADpoApproves:
             decide(drafted, approval(drafted, by=ines), form)
         assert decide(drafted, approval(drafted), form)
         assert decide(drafted, approval(drafted, by=ines, other_people=False), form)  # who works alone may
+
+    def test_who_wrote_may_approve_once_another_has_read_it_and_taken_it_over(
+        self, form: Form, approval: Approval, ines: Actor, camille: Actor, hour: Hour, carry_out: Carry
+    ) -> None:
+        drafted = carry_out(Filing(), EditFiling(camille, hour(1), "initial", {"consequences": "Fraud."}))
+        with pytest.raises(RefusedError, match="takes it over"):
+            decide(drafted, approval(drafted, by=camille), form)
+        assert decide(drafted, TakeOverFiling(camille, hour(2)), form) == [], "nobody takes over from themselves"
+        taken = carry_out(drafted, TakeOverFiling(ines, hour(2)))
+        assert (taken.drafter, taken.edits) == ("ines", drafted.edits)
+        assert decide(taken, TakeOverFiling(ines, hour(3)), form) == []
+        approved = carry_out(taken, approval(taken, by=camille))
+        assert decide(approved, TakeOverFiling(camille, hour(4)), form) == [], "what is approved stays approved"
+
+    def test_nobody_takes_over_what_nobody_wrote_and_no_machine_takes_over(
+        self, form: Form, ines: Actor, hour: Hour
+    ) -> None:
+        assert decide(Filing(), TakeOverFiling(ines, hour(1)), form) == []
+        with pytest.raises(RefusedError, match="only an analyst or a DPO"):
+            decide(Filing(drafter="camille"), TakeOverFiling(SYSTEM, hour(1)), form)
 
     def test_approving_twice_is_one_approval(self, form: Form, approval: Approval, carry_out: Carry) -> None:
         approved = carry_out(Filing(), approval(Filing()))

@@ -8,7 +8,7 @@ import pytest
 
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
 from breachwatch.kernel.facts import SYSTEM, Actor
-from breachwatch.notices.commands import ApproveNotices, DraftNotices, EditNotice, ReportDispatch
+from breachwatch.notices.commands import ApproveNotices, DraftNotices, EditNotice, ReportDispatch, TakeOverNotices
 from breachwatch.notices.decide import decide, digest
 from breachwatch.notices.facts import NoticeEdited, NoticesApproved, NoticesDispatched, NoticesDrafted, NoticeText
 from breachwatch.notices.state import Notices
@@ -87,6 +87,21 @@ class TestApproval:
             decide(state, approval(ines, {"en": whole}))
         assert decide(state, approval(camille, {"en": whole}))
         assert decide(state, approval(ines, {"en": whole}, other_people=False))
+
+    def test_who_wrote_may_approve_once_another_has_read_them_and_taken_them_over(
+        self, whole: NoticeText, ines: Actor, camille: Actor, carry_out: Carry
+    ) -> None:
+        written = carry_out(Notices(), EditNotice(camille, NOW, "en", whole))
+        with pytest.raises(RefusedError, match="takes them over"):
+            decide(written, approval(camille, {"en": whole}))
+        assert decide(written, TakeOverNotices(camille, NOW)) == [], "nobody takes over from themselves"
+        taken = carry_out(written, TakeOverNotices(ines, NOW))
+        assert (taken.drafter, taken.texts) == ("ines", written.texts)
+        assert decide(taken, TakeOverNotices(ines, NOW)) == []
+        assert decide(taken, approval(camille, {"en": whole}))
+        assert decide(drafted(whole), TakeOverNotices(ines, NOW)) == [], "the playbook's own text is nobody's"
+        with pytest.raises(RefusedError, match="only an analyst or a DPO"):
+            decide(written, TakeOverNotices(SYSTEM, NOW))
 
     @pytest.mark.parametrize("part", ["nature", "consequences", "measures", "advice", "contact"])
     def test_art_34_2_a_text_that_lacks_a_part_is_not_approved(

@@ -5,6 +5,7 @@ from typing import Any
 
 from breachwatch.console.visits import Visit
 from breachwatch.kernel.errors import ConflictError
+from breachwatch.kernel.ports import Member
 from breachwatch.pipeline import Case
 
 _TRIES = 3
@@ -37,6 +38,12 @@ def _newest(visit: Visit, seen: int) -> int:
     if any(fact.seq > seen and fact.actor_kind == "person" for fact in facts) or seen > len(facts):
         raise ConflictError("Somebody else added to this case since you opened it.")
     return len(facts)
+
+
+def colleagues(visit: Visit) -> list[Member]:
+    """Who else is on the team and may draft or approve: while there is anybody, whoever wrote last does not approve."""
+    team = visit.parts.team.members()
+    return [one for one in team if one.active and one.name != visit.member.name and one.roles & {"analyst", "dpo"}]
 
 
 def form(make: Callable[[Visit], Any], *, done: str, anchor: str, strict: bool = False) -> Callable[[Visit], Any]:

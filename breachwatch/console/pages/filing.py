@@ -5,10 +5,10 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from breachwatch.console.access import CASEWORK, DPO, Page
-from breachwatch.console.pages.casework import carry_out
+from breachwatch.console.pages.casework import carry_out, colleagues
 from breachwatch.console.visits import BadFormError, Visit
 from breachwatch.console.words import PHASES
-from breachwatch.filings.commands import ApproveFiling, EditFiling, RecordSubmission
+from breachwatch.filings.commands import ApproveFiling, EditFiling, RecordSubmission, TakeOverFiling
 from breachwatch.filings.facts import Phase
 from breachwatch.filings.form import EXPLICITLY_UNKNOWN, FilledField
 from breachwatch.filings.forms.model import SEPARATOR, FormField
@@ -32,6 +32,7 @@ def show_filing(visit: Visit) -> Response:
     return visit.page(
         "filing.html",
         case=case,
+        colleagues=colleagues(visit),
         incident=case.raised(),
         paper=paper,
         meta=meta,
@@ -112,6 +113,12 @@ def _as_sent(visit: Visit, one: FilledField) -> str:
     return one.value.strip()
 
 
+def take_over(visit: Visit) -> Response:
+    """Answer for the draft that somebody else wrote, exactly as the page showed it."""
+    carry_out(visit, TakeOverFiling(visit.actor, visit.now), strict=True)
+    return visit.go(f"/incidents/{visit.incident_id}/filing", done="taken-over", anchor="approve")
+
+
 def approve(visit: Visit) -> Response:
     """Approve exactly what the page showed."""
     case = visit.parts.flow.case(visit.incident_id)
@@ -163,6 +170,7 @@ PAGES = (
     Page("GET", "/incidents/{id}/filing", CASEWORK, show_filing),
     Page("GET", "/incidents/{id}/filing/edit", CASEWORK, show_edit),
     Page("POST", "/incidents/{id}/filing", CASEWORK, save, limit=2 * 1024 * 1024),
+    Page("POST", "/incidents/{id}/filing/take-over", CASEWORK, take_over),
     Page("POST", "/incidents/{id}/filing/approve", DPO, approve),
     Page("POST", "/incidents/{id}/filing/submission", DPO, submit),
     Page("GET", "/incidents/{id}/filing.pdf", CASEWORK, download_pdf),

@@ -9,12 +9,12 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from breachwatch.console.access import CASEWORK, DPO, Page
-from breachwatch.console.pages.casework import carry_out
+from breachwatch.console.pages.casework import carry_out, colleagues
 from breachwatch.console.pictures import Piece, dispatch_bar
 from breachwatch.console.visits import Visit
 from breachwatch.console.words import LANGUAGES, NOTICE_PARTS
 from breachwatch.kernel.ports import OutboxRow
-from breachwatch.notices.commands import ApproveNotices, EditNotice
+from breachwatch.notices.commands import ApproveNotices, EditNotice, TakeOverNotices
 from breachwatch.notices.facts import NoticeText
 from breachwatch.notices.parts import missing_parts
 from breachwatch.notices.placeholders import PLACEHOLDERS
@@ -62,6 +62,7 @@ def show_notices(visit: Visit) -> Response:
     return visit.page(
         "notices.html",
         case=case,
+        colleagues=colleagues(visit),
         incident=case.raised(),
         drafts=drafts,
         digest=flow.notices_digest(case) if drafts else "",
@@ -138,6 +139,12 @@ def save(visit: Visit) -> Response:
     return visit.go(f"/incidents/{visit.incident_id}/notices", done="notice-saved", anchor=anchor)
 
 
+def take_over(visit: Visit) -> Response:
+    """Answer for the texts that somebody else wrote, exactly as the page showed them."""
+    carry_out(visit, TakeOverNotices(visit.actor, visit.now), strict=True)
+    return visit.go(f"/incidents/{visit.incident_id}/notices", done="taken-over", anchor="approve")
+
+
 def approve(visit: Visit) -> Response:
     """Approve exactly the texts that the page showed, for everybody not told yet."""
     command = ApproveNotices(
@@ -150,5 +157,6 @@ def approve(visit: Visit) -> Response:
 PAGES = (
     Page("GET", "/incidents/{id}/notices", CASEWORK, show_notices),
     Page("POST", "/incidents/{id}/notices", CASEWORK, save),
+    Page("POST", "/incidents/{id}/notices/take-over", CASEWORK, take_over),
     Page("POST", "/incidents/{id}/notices/approve", DPO, approve),
 )

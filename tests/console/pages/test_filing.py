@@ -127,6 +127,41 @@ async def test_whoever_wrote_the_draft_does_not_approve_it_while_there_is_anothe
     assert house.flow.case(house.incident).filing.approvals[0].by == "olu"
 
 
+async def test_a_lone_dpo_who_wrote_is_told_the_way_out_and_the_analyst_opens_it(house, dpo, analyst) -> None:
+    await decided(house, dpo)
+    await dpo.get(f"{house.path}/filing/edit")
+    await dpo.submit("filing-form", **{"field:consequences": "Phishing."})
+    assert "another member (Inès Martin) opens this page" in dpo.page.text
+    await analyst.get(f"{house.path}/filing")
+    await analyst.submit("take-over-form")
+    assert "You answer for it now" in analyst.page.text
+    assert "take-over-form" not in analyst.page.text
+    await dpo.get(f"{house.path}/filing")
+    assert 'id="four-eyes"' not in dpo.page.text
+    await dpo.submit("approve-filing-form")
+    assert house.flow.case(house.incident).filing.approvals[0].by == "camille"
+
+
+async def test_nobody_takes_over_what_they_did_not_read(house, dpo, analyst) -> None:
+    await decided(house, dpo)
+    await dpo.get(f"{house.path}/filing/edit")
+    await dpo.submit("filing-form", **{"field:consequences": "Phishing."})
+    await analyst.get(f"{house.path}/filing")
+    house.flow.take_alert(house.alert("al-entered", revision=2, count=40, records=40), house.clock())
+    assert (await analyst.submit("take-over-form")).status_code == 409
+    assert house.flow.case(house.incident).filing.drafter == "camille"
+
+
+async def test_who_is_alone_on_the_team_may_approve_what_they_wrote(house, dpo) -> None:
+    house.store.team.put(Member("ines", "Inès Martin", frozenset({"analyst"}), active=False), None)
+    await decided(house, dpo)
+    await dpo.get(f"{house.path}/filing/edit")
+    await dpo.submit("filing-form", **{"field:consequences": "Phishing."})
+    assert "Nobody else is on the team" in dpo.page.text
+    await dpo.submit("approve-filing-form")
+    assert house.flow.case(house.incident).filing.approvals[0].by == "camille"
+
+
 async def test_past_the_deadline_the_reasons_for_the_delay_are_asked_for(house, dpo) -> None:
     await decided(house, dpo)
     house.clock.forward(timedelta(hours=80))

@@ -125,6 +125,19 @@ async def test_when_everybody_was_written_to_nothing_more_is_offered(house, dpo)
     assert "approve-notices-form" not in dpo.page.text
 
 
+async def test_a_lone_dpo_who_wrote_is_told_the_way_out_and_the_analyst_opens_it(house, dpo, analyst) -> None:
+    await decided(house, dpo)
+    await dpo.get(f"{house.path}/notices")
+    await dpo.submit("notice-en-form", subject="About your account")
+    assert "another member (Inès Martin) opens this page" in dpo.page.text
+    assert "takes them over" in (await dpo.submit("approve-notices-form")).text
+    await analyst.get(f"{house.path}/notices")
+    await analyst.submit("take-over-form")
+    await dpo.get(f"{house.path}/notices")
+    await dpo.submit("approve-notices-form")
+    assert house.flow.case(house.incident).notices.approvals[0].by == "camille"
+
+
 async def test_people_found_after_the_approval_are_told_by_approving_again(house, dpo) -> None:
     await approved(house, dpo)
     house.look_up(knows=7)
