@@ -4,19 +4,24 @@ The log file grows and is rotated, the mail server is real, each life goes on ov
 doubled is what docs/decisions/0003-what-smtp-can-promise.md says: the one mail that was in the server's hands.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from house.ordeal import PLACES, Ordeal, Told, told_by, undisturbed
-from house.shop import short_day
+from house.privacy import names_of
+from house.shop import PEOPLE, short_day
 from house.stage import STARTS_AT, TEAM_MAIL, Stage
 
+from breachwatch.demo.people import customers
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.ledger.keys import open_keys
 
@@ -70,6 +75,16 @@ def test_nothing_acknowledged_is_lost_and_nothing_doubled_by_a_hundred_kills(
         for promise in PROMISES:
             with subtests.test(promise.__name__.replace("_", " ")):
                 promise(aftermath)
+
+
+@pytest.mark.parametrize("spell", [str, json.dumps, escape, quote, quote_plus, lambda text: f"to={text}&x=1"])
+def test_who_looks_for_people_finds_them_however_they_are_spelled(spell: Callable[[str], str]) -> None:
+    people = customers(PEOPLE)
+    names = names_of(people)
+    for one in people:
+        for text in (one.id, one.name, one.email):
+            assert names.found(f"dear {spell(text)}, welcome".encode())
+    assert not names.found(b"c10031ab 7c10031 in-c10031abcd dominique example")
 
 
 def the_service_was_killed_a_hundred_times_at_each_named_place(aftermath: Aftermath) -> None:
@@ -155,6 +170,16 @@ def the_team_was_told_of_each_incident_and_each_deadline_once(aftermath: Afterma
     assert told == {"An incident was raised": incidents, "A deadline was missed": incidents, **hours}
 
 
+def no_customer_is_named_in_any_file_table_topic_log_status_or_url(aftermath: Aftermath) -> None:
+    """Looked for in the middle and at the end; what finds them in the mails and the directory finds them not there."""
+    assert aftermath.ordeal.leaks == []
+    names = names_of(aftermath.ordeal.day.people)
+    assert len(names.found((aftermath.stage.folder / "directory.csv").read_bytes())) >= 2 * PEOPLE
+    told = {one.to.encode() for one in aftermath.stage.relay.taken if one.to != TEAM_MAIL}
+    assert all(names.found(one) == [one] for one in told)
+    assert not any(names.found(one.content) for one in aftermath.stage.relay.taken if one.to == TEAM_MAIL)
+
+
 PROMISES = (
     the_service_was_killed_a_hundred_times_at_each_named_place,
     every_line_was_taken_once_through_kills_and_rotations,
@@ -165,4 +190,5 @@ PROMISES = (
     nobody_was_left_out_and_nobody_else_was_told,
     a_mail_is_doubled_only_when_the_kill_left_it_in_the_servers_hands,
     the_team_was_told_of_each_incident_and_each_deadline_once,
+    no_customer_is_named_in_any_file_table_topic_log_status_or_url,
 )

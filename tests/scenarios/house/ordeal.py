@@ -12,6 +12,7 @@ from typing import Any
 
 from breachwatch.couriers.courier import LEASE
 from breachwatch.demo.shop import STUFFING_FROM, Line
+from house.privacy import Left, answers, files, found_in, names_of, published, tables
 from house.service import PATIENCE_SECONDS, wait_until
 from house.shop import Day, short_day
 from house.stage import STARTS_AT, Stage
@@ -107,6 +108,7 @@ class Ordeal:
     draw: Random
     kills: list[Kill] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    leaks: list[str] = field(default_factory=list)
     _waiting: list[Line] = field(default_factory=list)
 
     def run(self) -> None:
@@ -171,11 +173,12 @@ class Ordeal:
     def dispatch(self) -> None:
         """Mails leave one by one; beside them a second key takes people's records, page by page."""
         self._waiting += self.day.later
-        reporting = self.stage.incident("key-reporting")
         self.stage.live()
-        self._handle(self.stage.sign_in(), reporting)
+        for key in (STUFFING_FROM, "key-reporting"):
+            self._handle(self.stage.sign_in(), self.stage.incident(key))
         self.stage.service.kill()
         self._died("while mailing", 1)
+        self._search(files(self.stage))
         for place in self._shuffled(list(MAILING), 5):
             passing = self.draw.randint(1, 4)
             self.stage.live(place, passing)
@@ -206,7 +209,10 @@ class Ordeal:
             self.stage.clock.to(wakes_at + timedelta(seconds=1))
             wait_until(lambda due=wakes_at: ledger.next_wake() != due, "a clock to ring")  # type: ignore[misc]
         self.stage.settle()
+        self._search(answers(self.stage))
         self.stage.service.stop()
+        for left in (files, tables, published):
+            self._search(left(self.stage))
 
     # ------------------------------------------------------------------ how
 
@@ -234,7 +240,7 @@ class Ordeal:
     def _await_death(self, place: str, meanwhile: Callable[[], None]) -> None:
         until = time.monotonic() + PATIENCE_SECONDS
         while not self.stage.service.killed_within(0.03):
-            assert time.monotonic() < until, f"nothing passed {place}"
+            assert time.monotonic() < until, f"nothing passed {place}\n{self.stage.service.log.read_text()[-2000:]}"
             meanwhile()
 
     def _died(self, place: str, passing: int) -> None:
@@ -245,6 +251,10 @@ class Ordeal:
     def _write(self, count: int) -> None:
         self.stage.logs.write(self._waiting[:count])
         del self._waiting[:count]
+
+    def _search(self, left: Left) -> None:
+        """Look for anybody of the shop in what a run left or answered."""
+        self.leaks += found_in(left, names_of(self.day.people))
 
     def _shuffled(self, places: Sequence[str], times: int) -> list[str]:
         found = list(places) * times
