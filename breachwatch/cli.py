@@ -370,5 +370,5 @@ def member_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
 
 
 def _print_sign_in(settings: Settings, name: str, code: str) -> None:
-    out.print(f"Sign in once as {name}: {wiring.desk_url(settings)}/sign-in/once", highlight=False, soft_wrap=True)
+    out.print(f"Sign in once as {name}: {settings.desk.url()}/sign-in/once", highlight=False, soft_wrap=True)
     out.print(f"with the code {code} (good until {rfc3339(now() + timedelta(hours=1))})", highlight=False)

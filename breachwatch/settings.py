@@ -105,6 +105,11 @@ class DeskSection(_Section):
             )
         return self
 
+    def url(self, port: int | None = None) -> str:
+        """How the team reaches the desk; `port` is the one it got, where any would do."""
+        scheme = "https" if self.certificate_file else "http"
+        return self.public_url.rstrip("/") or f"{scheme}://{self.host}:{port or self.port}"
+
 
 class IngestSection(_Section):
     """HTTP ingest. The token is made at first start and kept in this file (default: ingest.token in the state)."""
@@ -211,6 +216,18 @@ def read_settings(path: Path) -> Settings:
     except ValidationError as error:
         raise ContentError([_problem(path, text, found) for found in error.errors()]) from error
     return _anchored(settings, path.resolve().parent)
+
+
+def read_secret(path: Path) -> str:
+    """What a file that holds a secret says, without outer blanks.
+
+    Raises:
+        ContentError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
 
 
 def _problem(path: Path, text: str, found: Any) -> Problem:

@@ -35,12 +35,12 @@ from breachwatch.engines.replay import replay as run_replay
 from breachwatch.engines.replay import to_line
 from breachwatch.engines.status import service_status
 from breachwatch.engines.streams import load_streams, package_topics
-from breachwatch.engines.watches import clock_watch, dispatch_watch, fact_watch, people_watch
+from breachwatch.engines.watches import Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.errors import ContentError, NotFoundError, Problem
 from breachwatch.kernel.facts import Role
-from breachwatch.kernel.ports import Directory, Member, Team, Waypoint, passing
-from breachwatch.kernel.pseudonyms import pseudonymiser
+from breachwatch.kernel.ports import Member, Team, Waypoint, passing
+from breachwatch.kernel.pseudonyms import Pseudonymise, pseudonymiser
 from breachwatch.kernel.streams import Alert, Chunk, Tally
 from breachwatch.ledger.keys import Keys, open_keys
 from breachwatch.ledger.store import Store, open_ledger
@@ -48,7 +48,15 @@ from breachwatch.notices.placeholders import PLACEHOLDERS
 from breachwatch.pipeline import CaseFlow, World
 from breachwatch.pipeline.case import codec
 from breachwatch.pipeline.letters import CaseLetters
-from breachwatch.settings import CsvDirectorySection, FileInput, Settings, StdinInput, SyslogInput, read_settings
+from breachwatch.settings import (
+    CsvDirectorySection,
+    FileInput,
+    Settings,
+    StdinInput,
+    SyslogInput,
+    read_secret,
+    read_settings,
+)
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 
@@ -122,32 +130,48 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     )
     followed = [(entry, _collector(entry, sources[entry.source], spool, waypoint)) for entry in settings.inputs]
 
+    watches = _watches(settings, flow, store, spool, pseudonymise, waypoint)
+
     def status() -> Mapping[str, Any]:
-        return service_status(engine.status(), [(one.source, one.type, each) for one, each in followed])
+        ways_in = [(one.source, one.type, each) for one, each in followed]
+        return service_status(engine.status(), ways_in, watches.values())
 
     desk, url = _desk(settings, flow, store, spool, sources, status, mailbox_url)
-    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     sender = Sender(settings.mail.sender, settings.organisation.name)
     letters = CaseLetters(store.ledger, store.vault, world, url, addresses)
-    transport = SmtpTransport(_smtp(settings), waypoint)
+    transport = SmtpTransport(SmtpSettings(**settings.mail.model_dump(exclude={"sender"})), waypoint)
     parts: dict[str, Part] = {
         "detection": engine.run,
         "desk": desk.run,
-        "courier": Courier(store.outbox, letters, transport, sender, now, owner, waypoint).run,
-        "clock": clock_watch(flow, now, waypoint).run,
-        "dispatches": dispatch_watch(flow, now).run,
-        "facts": fact_watch(store.outbox, spool.publish, now, owner, waypoint).run,
+        "courier": Courier(store.outbox, letters, transport, sender, now, _owner(), waypoint).run,
+        **{name: watch.run for name, watch in watches.items()},
         **{f"input {number}": collector.run for number, (_, collector) in enumerate(followed, 1)},
     }
-    directory = _directory(settings)
-    if directory is not None:
-        parts["people"] = people_watch(flow, store.ledger, directory, pseudonymise, now, waypoint).run
 
     def close() -> None:
         spool.close()
         store.close()
 
     return Service(parts, url, store.team, close)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _watches(
+    settings: Settings, flow: CaseFlow, store: Store, spool: Spool, pseudonymise: Pseudonymise, waypoint: Waypoint
+) -> dict[str, Watch]:
+    watches = {
+        "clock": clock_watch(flow, now, waypoint),
+        "dispatches": dispatch_watch(flow, now),
+        "facts": fact_watch(store.outbox, spool.publish, now, _owner(), waypoint),
+    }
+    directory = _directory(settings)
+    if directory is not None:
+        told = directory.skipped
+        watches["people"] = people_watch(flow, store.ledger, directory, pseudonymise, now, waypoint, told)
+    return watches
 
 
 def _known_sources(settings: Settings, sources: Mapping[str, Source]) -> None:
@@ -174,33 +198,14 @@ def _world(settings: Settings, content: Content, team: tuple[str, ...]) -> World
     )
 
 
-def _smtp(settings: Settings) -> SmtpSettings:
-    mail = settings.mail
-    return SmtpSettings(
-        host=mail.host,
-        port=mail.port,
-        security=mail.security,
-        username=mail.username,
-        password_file=mail.password_file,
-        certificate_authority_file=mail.certificate_authority_file,
-    )
-
-
-def _directory(settings: Settings) -> Directory | None:
+def _directory(settings: Settings) -> CsvDirectory | NdjsonDirectory | SqlDirectory | None:
     section = settings.directory
     if section is None:
         return None
     columns = (section.identifiers, section.name, section.email, section.language)
     if isinstance(section, CsvDirectorySection):
         return (CsvDirectory if section.type == "csv" else NdjsonDirectory)(section.path, *columns)
-    return SqlDirectory(_secret(section.url_file), section.query, *columns)
-
-
-def _secret(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+    return SqlDirectory(read_secret(section.url_file), section.query, *columns)
 
 
 # ------------------------------------------------------------------ ways in
@@ -236,7 +241,7 @@ def _desk(
 ) -> tuple[WebServer, str]:
     section = settings.desk
     listener = listen(section.host, section.port)
-    url = desk_url(settings, listener.getsockname()[1])
+    url = section.url(listener.getsockname()[1])
     app = create_app(
         ConsoleParts(
             flow=flow,
@@ -263,15 +268,7 @@ def _ingest_token(settings: Settings) -> str:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(32) + "\n")
-    return _secret(path)
-
-
-def desk_url(settings: Settings, port: int | None = None) -> str:
-    """How the team reaches the desk."""
-    if settings.desk.public_url:
-        return settings.desk.public_url.rstrip("/")
-    scheme = "https" if settings.desk.certificate_file else "http"
-    return f"{scheme}://{settings.desk.host}:{port or settings.desk.port}"
+    return read_secret(path)
 
 
 # ------------------------------------------------------------------ the demo
@@ -327,7 +324,7 @@ def open_store(settings: Settings, *, must_exist: bool = False) -> Store:
 
 def _open_store(settings: Settings, keys: Keys, *, must_exist: bool = False, waypoint: Waypoint = passing) -> Store:
     section = settings.ledger
-    url = _secret(section.url_file) if section.url_file else section.url
+    url = read_secret(section.url_file) if section.url_file else section.url
     url = url or f"sqlite:///{settings.state_dir / 'ledger.sqlite'}"
     return open_ledger(url, keys, codec(), must_exist=must_exist, waypoint=waypoint)
 

@@ -1,7 +1,7 @@
 """The organisation's directory of people: a CSV or NDJSON file, or an SQL query run read-only.
 
 Each entry names one person by the identifiers that logs use, and says how to reach them. Files and results are
-streamed; faults are gathered on the way and told all at once, with their row, after the good rows were given out.
+streamed. A faulty row keeps nobody else from being found: it is left out, and `skipped` tells how many were and where.
 """
 
 import csv
@@ -20,8 +20,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from breachwatch.kernel.errors import ContentError, Problem, UnavailableError
 from breachwatch.kernel.ports import Contact, DirectoryEntry
 
-MOST_PROBLEMS = 20
-"""So many faults are told; then reading stops."""
+MOST_PLACES = 20
+"""Of so many faulty rows the place is told; of all others only the number."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?")
 _READS = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
@@ -71,21 +71,35 @@ def _plain(row: Mapping[str, Any], column: str) -> str:
     return plain
 
 
-class _Faults:
-    """Gathers problems of one directory; raises them together."""
+class _Skipped:
+    """Counts the faulty rows of one reading, and remembers where the first of them are."""
 
-    def __init__(self, place: str) -> None:
-        self._place = place
-        self._problems: list[Problem] = []
+    def __init__(self, place: str, counted: str = "line") -> None:
+        self._place, self._counted = place, counted
+        self._count = 0
+        self._places: dict[str, list[int]] = {}
 
-    def add(self, row: int, message: str, hint: str = "") -> None:
-        self._problems.append(Problem(self._place, row, 0, message, hint))
-        if len(self._problems) >= MOST_PROBLEMS:
-            self.settle()
+    def clear(self) -> None:
+        """Begin another reading."""
+        self._count, self._places = 0, {}
 
-    def settle(self) -> None:
-        if self._problems:
-            raise ContentError(self._problems)
+    def add(self, row: int, message: str) -> None:
+        """Leave one row out."""
+        self._count += 1
+        if self._count <= MOST_PLACES:
+            self._places.setdefault(message, []).append(row)
+
+    def tell(self) -> str:
+        """One sentence, without any value of a row; empty when none was left out."""
+        if not self._count:
+            return ""
+        told = "; ".join(f"{message} ({self._rows(rows)})" for message, rows in self._places.items())
+        more = f"; and {self._count - MOST_PLACES:,} more" if self._count > MOST_PLACES else ""
+        rows = "1 row was" if self._count == 1 else f"{self._count:,} rows were"
+        return f"{self._place}: {rows} left out at the last look-up: {told}{more}"
+
+    def _rows(self, rows: Sequence[int]) -> str:
+        return f"{self._counted}{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))}"
 
 
 def _missing_columns(place: str, line: int, missing: Sequence[str], present: Iterable[str]) -> ContentError:
@@ -126,48 +140,57 @@ class CsvDirectory:
     ) -> None:
         self._path = path
         self._columns = _Columns(identifiers, name, email, language)
+        self._skipped = _Skipped(str(path))
+
+    def skipped(self) -> str:
+        """What was left out when it was last read, with its lines; empty when nothing was."""
+        return self._skipped.tell()
 
     def entries(self) -> Iterator[DirectoryEntry]:
-        """Every row, streamed.
+        """Every good row, streamed.
 
         Raises:
-            ContentError: columns are missing, or rows are malformed (with their lines), after the good rows.
+            ContentError: columns are missing, or it is not UTF-8.
             UnavailableError: the file cannot be read now.
         """
+        self._skipped.clear()
         with _file(self._path) as lines:
-            place, faults = str(self._path), _Faults(str(self._path))
             head = next(lines, "")
             separator = ";" if head.count(";") > head.count(",") else ","
             names = next(csv.reader([head], delimiter=separator), [])
             missing = self._columns.missing(names)
             if missing:
-                raise _missing_columns(place, 1, missing, names)
-            rows = csv.reader(lines, delimiter=separator, strict=True)
+                raise _missing_columns(str(self._path), 1, missing, names)
+            for line, row in self._rows(csv.reader(lines, delimiter=separator, strict=True)):
+                if len(row) != len(names):
+                    self._skipped.add(line, f"{len(row)} columns instead of {len(names)}")
+                    continue
+                try:
+                    entry = self._columns.entry(dict(zip(names, row, strict=True)))
+                except ValueError as error:
+                    self._skipped.add(line, str(error))
+                else:
+                    yield entry
+
+    def _rows(self, reader: "_Reader") -> Iterator[tuple[int, list[str]]]:
+        """Each row that is one and not blank, with the line it begins at."""
+        while True:
+            line = reader.line_num + 2
             try:
-                yield from self._entries(rows, names, faults)
+                row = next(reader)
+            except StopIteration:
+                return
             except csv.Error as error:
-                faults.add(rows.line_num + 1, f"not CSV: {error}")
-            faults.settle()
-
-    def _entries(self, rows: "_Rows", names: list[str], faults: _Faults) -> Iterator[DirectoryEntry]:
-        for row in rows:
-            if not row:
+                self._skipped.add(line, f"not CSV: {error}")
                 continue
-            if len(row) != len(names):
-                faults.add(rows.line_num + 1, f"{len(row)} columns instead of {len(names)}")
-                continue
-            try:
-                entry = self._columns.entry(dict(zip(names, row, strict=True)))
-            except ValueError as error:
-                faults.add(rows.line_num + 1, str(error))
-            else:
-                yield entry
+            if row:
+                yield line, row
 
 
-class _Rows(Protocol):
+class _Reader(Protocol):
     line_num: int
 
-    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
 
 
 class NdjsonDirectory:
@@ -183,26 +206,30 @@ class NdjsonDirectory:
     ) -> None:
         self._path = path
         self._columns = _Columns(identifiers, name, email, language)
+        self._skipped = _Skipped(str(path))
+
+    def skipped(self) -> str:
+        """What was left out when it was last read, with its lines; empty when nothing was."""
+        return self._skipped.tell()
 
     def entries(self) -> Iterator[DirectoryEntry]:
-        """Every line, streamed.
+        """Every good line, streamed.
 
         Raises:
-            ContentError: lines are malformed (with their numbers), after the good ones.
+            ContentError: it is not UTF-8.
             UnavailableError: the file cannot be read now.
         """
+        self._skipped.clear()
         with _file(self._path) as lines:
-            faults = _Faults(str(self._path))
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
                 try:
                     entry = self._columns.entry(_object(line))
                 except ValueError as error:
-                    faults.add(number, str(error))
+                    self._skipped.add(number, str(error))
                 else:
                     yield entry
-            faults.settle()
 
 
 def _object(line: str) -> Mapping[str, Any]:
@@ -237,6 +264,7 @@ class SqlDirectory:
         language: str = "language",
     ) -> None:
         self._columns = _Columns(identifiers, name, email, language)
+        self._skipped = _Skipped("directory.query", "row")
         self._query = query.strip().rstrip(";")
         if not _READS.match(self._query) or ";" in self._query:
             raise ContentError([Problem("directory.query", 0, 0, "is not a single SELECT statement")])
@@ -246,13 +274,18 @@ class SqlDirectory:
             hint = "write it like postgresql+psycopg://user:password@host/database or sqlite:////path/file.db"
             raise ContentError([Problem("directory.url_file", 0, 0, "is not a database URL", hint)]) from error
 
+    def skipped(self) -> str:
+        """What was left out of the last result, with its rows counted from 1; empty when nothing was."""
+        return self._skipped.tell()
+
     def entries(self) -> Iterator[DirectoryEntry]:
-        """Every row of the result, streamed.
+        """Every good row of the result, streamed.
 
         Raises:
-            ContentError: columns are missing, rows are malformed (counted from 1), or the query is refused.
+            ContentError: columns are missing, or the query is refused.
             UnavailableError: the database cannot be reached now.
         """
+        self._skipped.clear()
         url = self._engine.url
         if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_file():
             raise UnavailableError("the directory's database file does not exist (now)")
@@ -267,21 +300,19 @@ class SqlDirectory:
             raise UnavailableError(f"the directory's database cannot be asked: {type(error).__name__}") from None
 
     def _rows(self, connection: Connection) -> Iterator[DirectoryEntry]:
-        place, faults = "directory.query", _Faults("directory.query")
         streaming = connection.execution_options(stream_results=True, yield_per=_FETCH_ROWS)
         result = streaming.execute(text(self._query))
         names = list(result.keys())
         missing = self._columns.missing(names)
         if missing:
-            raise _missing_columns(place, 0, missing, names)
+            raise _missing_columns("directory.query", 0, missing, names)
         for number, row in enumerate(result, 1):
             try:
                 entry = self._columns.entry(_mapped(row))
             except ValueError as error:
-                faults.add(number, f"row {number}: {error}")
+                self._skipped.add(number, str(error))
             else:
                 yield entry
-        faults.settle()
 
     def close(self) -> None:
         """Let go of the database."""

@@ -10,21 +10,31 @@ from email.message import EmailMessage
 from breachwatch.couriers.message import compose, mailable, message_id
 from breachwatch.couriers.reply import Accepted, PersonDeferred, PersonRefused, ServerTrouble, Verdict
 from breachwatch.couriers.smtp import Transport
-from breachwatch.kernel.errors import BreachwatchError, HeldError, NotFoundError, RefusedError, TamperedError
+from breachwatch.kernel.errors import (
+    BreachwatchError,
+    HeldError,
+    NotFoundError,
+    RefusedError,
+    TamperedError,
+    UnavailableError,
+)
 from breachwatch.kernel.ports import Letters, OutboxKind, OutboxRow, OutboxStore, Waypoint, passing
 
 log = logging.getLogger(__name__)
 
 KINDS: tuple[OutboxKind, ...] = ("team_mail", "notice")
 """In this order: a reminder of the deadline does not wait behind a hundred thousand notices."""
-LEASE = timedelta(minutes=5)
-"""Longer than any attempt: each of its answers is bounded by the transport's timeout."""
+LEASE = timedelta(minutes=15)
+"""Longer than any attempt: each of its answers is bounded by the transport's timeouts, the last one to ten minutes."""
 
 GIVE_UP_AFTER = timedelta(days=5)
 """How long a mail that is only ever deferred is tried. Source: RFC 5321, section 4.5.4.1 (at least 4 to 5 days)."""
 
-UNPROVEN_REFUSALS = 3
-"""How often a relay that has accepted nothing yet must refuse a person before it is believed."""
+REFUSED_IN_A_ROW = 5
+"""So many people refused one after the other say more about the relay than about them."""
+
+UNPROVEN_REFUSALS = 8
+"""How often a relay that takes no one's mail must refuse a person before it is believed: after about two hours."""
 
 LONGEST_PAUSE = timedelta(hours=1)
 POLL_SECONDS = 0.4
@@ -71,6 +81,7 @@ class Courier:
         self._owner = owner
         self._waypoint = waypoint
         self._relay_proven = False
+        self._refused_in_a_row = 0
         self._trouble = 0
         self._resume_at: datetime | None = None
         self._unsettled: tuple[OutboxRow, Verdict | Held] | None = None
@@ -111,6 +122,10 @@ class Courier:
                 except TimeoutError:
                     continue
         await self._transport.close()
+        try:
+            await self._settle_or_keep()
+        except BreachwatchError as error:
+            log.error("courier: ended before a server's answer was recorded; that mail will go again: %s", error)
 
     async def _settle_or_keep(self) -> None:
         """Record the last verdict; while the outbox cannot take it, it is kept and nothing else is leased."""
@@ -137,13 +152,13 @@ class Courier:
             mail.as_bytes()
             return mail, mailable(letter.to_address)
         except (RefusedError, NotFoundError) as error:
-            return PersonRefused(f"not sent: {error}")
+            return PersonRefused(f"not sent: {error}", by_relay=False)
         except HeldError as error:
             return Held(f"held: {error}")
         except TamperedError as error:
             return PersonDeferred(f"not written: {error}")
-        except BreachwatchError:
-            raise
+        except UnavailableError as error:
+            return Held(f"waits: {error}")
         except Exception as error:
             log.error("courier: %s cannot be written: %s", row.item.id, type(error).__name__)
             return PersonDeferred(f"not written: {type(error).__name__}")
@@ -154,11 +169,15 @@ class Courier:
             case Held(reply):
                 self._outbox.retry(item.id, self._owner, now + pause(row.attempts, timedelta(minutes=1)), reply)
             case Accepted(reply):
-                self._relay_proven, self._trouble, self._resume_at = True, 0, None
+                self._relay_proven, self._refused_in_a_row, self._trouble, self._resume_at = True, 0, 0, None
                 self._outbox.sent(item.id, self._owner, now, message_id(item.id, self._sender.address), reply)
-            case PersonRefused(reply) if self._believed(row, reply):
-                self._outbox.refused(item.id, self._owner, now, reply)
-            case PersonRefused(reply) | PersonDeferred(reply):
+            case PersonRefused(reply, by_relay):
+                self._refused_in_a_row += by_relay
+                if self._believed(row) or not by_relay:
+                    self._outbox.refused(item.id, self._owner, now, reply)
+                else:
+                    self._later(row, now, reply)
+            case PersonDeferred(reply):
                 self._later(row, now, reply)
             case ServerTrouble(reply, perhaps_sent):
                 self._trouble += 1
@@ -167,8 +186,10 @@ class Courier:
                 doubt = "; the mail may have got through, the answer did not" if perhaps_sent else ""
                 self._outbox.retry(item.id, self._owner, self._resume_at, reply + doubt)
 
-    def _believed(self, row: OutboxRow, reply: str) -> bool:
-        return self._relay_proven or row.attempts >= UNPROVEN_REFUSALS or reply.startswith("not sent:")
+    def _believed(self, row: OutboxRow) -> bool:
+        """Whether a refusal is about this person: of a relay that takes others' mail, or one that stays with it."""
+        takes_mail = self._relay_proven and self._refused_in_a_row < REFUSED_IN_A_ROW
+        return takes_mail or row.attempts >= UNPROVEN_REFUSALS
 
     def _later(self, row: OutboxRow, now: datetime, reply: str) -> None:
         if now - row.item.created_at >= GIVE_UP_AFTER:

@@ -7,6 +7,11 @@ _ADDRESS = re.compile(r"<?[^\s<>@:;,()]+@[^\s<>:;,()]+>?")
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _LONGEST_REPLY = 300
 _ABOUT_US = (421, 530, 534, 535, 538)
+_WILL_NOT_RELAY = re.compile(
+    r"\brelay(?:ing)?\b(?: access)?(?: is)? (?:denied|prohibited|refused|forbidden|disabled|not\b)"
+    r"|\b(?:to|not|no|cannot|can't|won't|don't) relay\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +23,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class PersonRefused:
-    """The server will not take mail for this person: a permanent answer to RCPT or DATA."""
+    """The server will not take mail for this person: a permanent answer to RCPT or DATA.
+
+    `by_relay` is False when no server was asked, because what we have is no address or there is nothing to send.
+    """
 
     reply: str
+    by_relay: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +57,18 @@ def judge(step: str, code: int, text: str) -> Verdict:
     """The verdict for a server's answer to `step` (`mail`, `rcpt` or `data`).
 
     421 closes the channel, an answer to MAIL is about the sender, and an enhanced status of class 7 (security or
-    policy, such as a relay that does not know us) is about us: none of them is held against the person.
+    policy) or words that a mail is not relayed for us are about us: none of them is held against the person.
 
     Source: RFC 5321, sections 4.2.1 and 4.2.3; RFC 3463, section 3.8.
     """
     reply = without_addresses(f"{code} {text}")
-    about_us = step == "mail" or code in _ABOUT_US or (code == 554 and step == "rcpt") or _subject(text) == 7
+    about_us = (
+        step == "mail"
+        or code in _ABOUT_US
+        or (code == 554 and step == "rcpt")
+        or _subject(text) == 7
+        or _WILL_NOT_RELAY.search(reply) is not None
+    )
     if 200 <= code < 300:
         return Accepted(reply)
     if about_us:

@@ -19,7 +19,12 @@ Security = Literal["starttls", "tls", "none-loopback-only"]
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
-    """Where the relay is and how it is trusted. `timeout_seconds` bounds each answer, not the whole mail."""
+    """Where the relay is and how it is trusted.
+
+    `timeout_seconds` bounds each answer, not the whole mail. The answer to the mail itself may take
+    `data_timeout_seconds`: whoever gives up while a slow server still decides will tell a person twice (RFC 5321,
+    section 4.5.3.2.6: ten minutes).
+    """
 
     host: str
     port: int
@@ -28,6 +33,7 @@ class SmtpSettings:
     password_file: Path | None = None
     certificate_authority_file: Path | None = None
     timeout_seconds: float = 30.0
+    data_timeout_seconds: float = 600.0
 
 
 class Transport(Protocol):
@@ -73,7 +79,8 @@ class SmtpTransport:
             await client.rcpt(to, encoding=encoding)
             self._waypoint("courier:before-data")
             step = "data"
-            answer = await client.data(mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP))
+            content = mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP)
+            answer = await client.data(content, timeout=self._settings.data_timeout_seconds)
         except (aiosmtplib.SMTPConnectError, aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPHeloError) as error:
             await self.close()
             return ServerTrouble(without_addresses(str(error)))

@@ -4,6 +4,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 
+class Watching(Protocol):
+    """A loop that says what keeps it from its work: a plain sentence, empty when all is well."""
+
+    name: str
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot work just now."""
+
+
 class Reporting(Protocol):
     """A collector that tells how it is doing."""
 
@@ -11,12 +21,15 @@ class Reporting(Protocol):
         """At least `trouble`: a plain sentence, empty when all is well."""
 
 
-def service_status(engine: Mapping[str, Any], inputs: Iterable[tuple[str, str, Reporting]]) -> Mapping[str, Any]:
+def service_status(
+    engine: Mapping[str, Any], inputs: Iterable[tuple[str, str, Reporting]], watches: Iterable[Watching] = ()
+) -> Mapping[str, Any]:
     """The status as the desk reads it.
 
     Args:
         engine: what the engine's `status()` says.
         inputs: (source, type, collector) of every way in.
+        watches: the loops that keep cases moving.
 
     Returns:
         `sources`, `tallies`, `dead_letters`, `broken_rules`, `troubles` and `backlog`, as the desk documents them.
@@ -24,6 +37,7 @@ def service_status(engine: Mapping[str, Any], inputs: Iterable[tuple[str, str, R
     sources = [_input(source, how, collector.status()) for source, how, collector in inputs]
     troubles = [f"{place}: {text}" for place, text in engine["trouble"].items()]
     troubles += [f"{one['name']} ({one['how']}): {one['detail']}" for one in sources if one["detail"]]
+    troubles += [f"{watch.name}: {watch.trouble}" for watch in watches if watch.trouble]
     tallies = engine["totals"]
     return {
         "sources": sources,

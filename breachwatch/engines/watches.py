@@ -28,13 +28,30 @@ class Publish(Protocol):
         """Store durably before returning."""
 
 
-class Watch:
-    """Runs one step again and again until told to stop, waiting longer after each failure (at most 30 s)."""
+def _nothing() -> str:
+    return ""
 
-    def __init__(self, name: str, step: Callable[[], int]) -> None:
+
+class Watch:
+    """Runs one step again and again until told to stop, waiting longer after each failure (at most 30 s).
+
+    Args:
+        name: what it does, for the log and the status page.
+        step: does what waits; returns how much it did.
+        noticed: what a step that went well still has to tell an operator; empty when nothing.
+    """
+
+    def __init__(self, name: str, step: Callable[[], int], noticed: Callable[[], str] = _nothing) -> None:
         self.name = name
         self._step = step
+        self._noticed = noticed
         self._failures = 0
+        self._failure = ""
+
+    @property
+    def trouble(self) -> str:
+        """What an operator should see, without content: why the last step failed, else what it noticed; or empty."""
+        return self._failure or self._noticed()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Loop until `stop` is set; a step's errors are logged without content and the step is tried again."""
@@ -50,15 +67,18 @@ class Watch:
         try:
             worked = await asyncio.to_thread(self._step)
         except BreachwatchError as error:
-            self._failures = min(self._failures + 1, 7)
-            log.warning("%s: %s; trying again", self.name, error)
+            self._failed(str(error), logging.WARNING)
             return 0
         except Exception as error:
-            self._failures = min(self._failures + 1, 7)
-            log.error("%s: %s; trying again", self.name, type(error).__name__)
+            self._failed(type(error).__name__, logging.ERROR)
             return 0
-        self._failures = 0
+        self._failures, self._failure = 0, ""
         return worked
+
+    def _failed(self, why: str, level: int) -> None:
+        self._failures = min(self._failures + 1, 7)
+        self._failure = f"{why}; trying again"
+        log.log(level, "%s: %s", self.name, self._failure)
 
 
 def clock_watch(flow: CaseFlow, now: Now, waypoint: Waypoint = passing) -> Watch:
@@ -80,8 +100,9 @@ def people_watch(
     pseudonymise: Pseudonymise,
     now: Now,
     waypoint: Waypoint = passing,
+    skipped: Callable[[], str] = _nothing,
 ) -> Watch:
-    """Asks the directory about incidents whose references changed."""
+    """Asks the directory about incidents whose references changed; `skipped` tells which of its rows were of no use."""
 
     def step() -> int:
         waiting = ledger.stale_people()
@@ -90,7 +111,7 @@ def people_watch(
             waypoint("people:looked-up")
         return len(waiting)
 
-    return Watch("directory look-up", step)
+    return Watch("directory look-up", step, skipped)
 
 
 def dispatch_watch(flow: CaseFlow, now: Now) -> Watch:

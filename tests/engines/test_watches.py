@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from breachwatch.engines.status import service_status
 from breachwatch.engines.watches import POLL, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.pseudonyms import pseudonymiser
+
+ENGINE: Mapping[str, Any] = {"trouble": {}, "totals": {}, "broken_rules": {}, "waiting_chunks": 0}
 
 
 async def test_a_clock_is_looked_at_more_than_twice_a_second() -> None:
@@ -47,6 +50,28 @@ async def test_a_failing_step_is_tried_again_and_its_content_is_not_logged(caplo
     assert len(tries) == 2
     assert "clock: ValueError; trying again" in caplog.text
     assert "jeanne" not in caplog.text
+
+
+async def test_what_fails_is_told_to_whoever_looks_at_the_status_until_it_works_again() -> None:
+    away: list[Exception] = [UnavailableError("customers.csv does not exist (now)"), ValueError("jeanne@example.org")]
+    noticed = ""
+
+    def step() -> int:
+        if away:
+            raise away.pop(0)
+        return 0
+
+    watch = Watch("directory look-up", step, lambda: noticed)
+    assert watch.trouble == ""
+    told = []
+    for _ in range(3):
+        await watch._once()
+        told.append(watch.trouble)
+    assert told == ["customers.csv does not exist (now); trying again", "ValueError; trying again", ""]
+    noticed = "customers.csv: 1 row was left out"
+    assert watch.trouble == noticed
+    told_by_all = service_status(ENGINE, [], [watch, Watch("clock", step)])["troubles"]
+    assert told_by_all == ["directory look-up: customers.csv: 1 row was left out"]
 
 
 async def once(watch: Watch) -> None:

@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from breachwatch.console.access import CASEWORK, MEMBERS, Page
 from breachwatch.console.dial import Countdown
+from breachwatch.console.pages.status import failing
 from breachwatch.console.steps import clock_words, countdown_of, next_action
 from breachwatch.console.visits import Visit
 from breachwatch.console.words import DUTIES, FILING_STATES, NOTICE_STATES, STATUSES
@@ -40,7 +41,7 @@ def show_inbox(visit: Visit) -> Response:
     alerts = [row for row in visit.parts.ledger.alerts(limit=200) if row.incident_id is None]
     return visit.page(
         "inbox.html", running=running, ended=ended[:50], alerts=alerts[:50], headline=_headline(running, len(alerts)),
-        sources=", ".join(sorted(visit.parts.sources)),
+        sources=", ".join(sorted(visit.parts.sources)), troubles=failing(visit.parts.status()),
     )  # fmt: skip
 
 

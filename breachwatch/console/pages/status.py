@@ -35,7 +35,7 @@ def show_status(visit: Visit) -> Response:
         total=total,
         dead_letters=told.get("dead_letters") or dead_letters(tallies),
         broken_rules=told.get("broken_rules", {}),
-        troubles=[*_failing(told), *_troubles(counts)],
+        troubles=[*failing(told), *_troubles(counts)],
         backlog=told.get("backlog"),
         outbox=[(label, [counts.get((kind, state), 0) for state in OUTBOX_STATES]) for kind, label in KINDS.items()],
         outbox_states=list(OUTBOX_STATES.values()),
@@ -48,7 +48,7 @@ def dead_letters(tallies: Mapping[str, Tally]) -> list[tuple[str, str, int]]:
     return sorted(found, key=lambda row: -row[2])
 
 
-def _failing(told: Mapping[str, Any]) -> list[str]:
+def failing(told: Mapping[str, Any]) -> list[str]:
     """What the service says is wrong, and every failing source that it does not name there."""
     troubles = [str(trouble) for trouble in told.get("troubles", [])]
     for one in told.get("sources", []):

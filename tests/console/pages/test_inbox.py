@@ -93,3 +93,12 @@ async def test_an_overdue_case_stands_first_and_is_counted(house, analyst) -> No
     page = (await analyst.get("/")).text
     assert "1 overdue" in page
     assert "+09:00:00" in page
+
+
+async def test_what_is_wrong_with_the_service_stands_above_the_board(house, analyst) -> None:
+    assert 'role="alert"' not in (await analyst.get("/")).text
+    house.status.update(troubles=[f"directory look-up: <b>{number}" for number in range(5)])
+    page = (await analyst.get("/")).text
+    assert page.count('role="alert"') == 3
+    assert "directory look-up: &lt;b&gt;0" in page
+    assert '<a href="/status">All 5 troubles</a>' in page
