@@ -233,10 +233,11 @@ def module_guests(chromium: Browser, empty_shop: Shop) -> Iterator[Guests]:
 
 @pytest.fixture(scope="session")
 def keep() -> Callable[..., None]:
-    """Keep a picture of a page under a name: all of it, or what is seen at first."""
+    """Keep a picture of a page under a name: all of it, what is seen at first, or its first `height` pixels."""
     PICTURES.mkdir(parents=True, exist_ok=True)
 
-    def keep(page: Page, name: str, *, full: bool = True) -> None:
-        page.screenshot(path=PICTURES / f"{name}.png", full_page=full)
+    def keep(page: Page, name: str, *, full: bool = True, height: int | None = None) -> None:
+        clip = {"x": 0, "y": 0, "width": 1280, "height": height} if height else None
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=full, clip=clip)
 
     return keep

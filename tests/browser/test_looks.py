@@ -17,6 +17,10 @@ IN_EACH_LOOK = ("inbox", "incident-open", "incident-handled")
 """Pages whose pictures are kept by night and on a phone too."""
 
 
+IN_THE_README = {"inbox": 715, "incident-open": 815}
+"""Pages shown there, in `docs/pictures/`, and how much of them (pixels)."""
+
+
 @dataclass
 class Seen:
     """What one visit to every page found: page name to what is wrong there."""
@@ -45,6 +49,8 @@ def seen(shop, cases, module_guests, keep) -> Seen:
     seen = Seen()
     for name, page in tour(shop, cases, module_guests):
         keep(page, f"{name}-light")
+        if name in IN_THE_README:
+            keep(page, f"readme-{name}", height=IN_THE_README[name])
         seen.unnamed[name] = page.evaluate(BASICS)
         if name in IN_EACH_LOOK:
             page.emulate_media(color_scheme="dark", reduced_motion="reduce")
