@@ -1,7 +1,5 @@
 """The filing page: the authority's form in its own order, written, read, approved, handed in."""
 
-from datetime import timedelta
-
 from starlette.responses import Response
 
 from breachwatch.console.access import CASEWORK, DPO, Page
@@ -42,7 +40,7 @@ def show_filing(visit: Visit) -> Response:
         decision=case.assessment.decision,
         phases=PHASES,
         zone_name=flow.organisation.timezone,
-        submit_default=visit.now - timedelta(minutes=1),
+        submit_default=visit.now,
     )
 
 
