@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -50,6 +50,10 @@ class Relay:
             server.transport.abort()
         if self.after_data == "say nothing":
             await asyncio.Event().wait()
+        if self.after_data == "think":
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), 0.6)
+            return "250 2.0.0 kept"
         return self.after_data
 
 
@@ -69,9 +73,9 @@ def mail_to(address: str) -> EmailMessage:
     )
 
 
-async def verdicts(relay: Relay, *people: str, timeout_seconds: float = 20) -> list[Verdict]:
+async def verdicts(relay: Relay, *people: str, data_seconds: float = 20) -> list[Verdict]:
     transport = SmtpTransport(
-        SmtpSettings("127.0.0.1", relay.port, "none-loopback-only", timeout_seconds=timeout_seconds)
+        SmtpSettings("127.0.0.1", relay.port, "none-loopback-only", "", None, None, 0.3, data_seconds)
     )
     found = [await transport.send(mail_to(one), SENDER, one) for one in people]
     await transport.close()
@@ -105,9 +109,17 @@ async def test_a_connection_lost_after_the_mail_leaves_a_doubt_that_is_told() ->
 
 async def test_a_relay_that_says_nothing_is_the_relays_trouble() -> None:
     async with listening(Relay(after_data="say nothing")) as relay:
-        [found] = await verdicts(relay, "a@shop.example", timeout_seconds=0.3)
+        [found] = await verdicts(relay, "a@shop.example", data_seconds=0.3)
     assert isinstance(found, ServerTrouble)
     assert found.perhaps_sent
+
+
+async def test_a_relay_that_thinks_about_a_mail_for_long_is_waited_for() -> None:
+    """RFC 5321, section 4.5.3.2.6: giving up while the server decides is how people are told twice."""
+    async with listening(Relay(after_data="think")) as relay:
+        [found] = await verdicts(relay, "a@shop.example")
+    assert found == Accepted("250 2.0.0 kept")
+    assert SmtpSettings("relay.example", 25, "starttls").data_timeout_seconds >= 600
 
 
 async def test_a_relay_that_is_down_is_trouble_and_nothing_was_sent() -> None:

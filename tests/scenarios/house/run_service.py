@@ -100,7 +100,8 @@ def bend(order: dict[str, Any]) -> None:
     bent: Any = wiring
     bent.Spool = partial(wiring.Spool, busy_timeout=busy)
     bent.open_ledger = partial(wiring.open_ledger, busy_timeout=busy)
-    bent.SmtpSettings = partial(wiring.SmtpSettings, timeout_seconds=order["smtp_seconds"])
+    patience = order["smtp_seconds"]
+    bent.SmtpSettings = partial(wiring.SmtpSettings, timeout_seconds=patience, data_timeout_seconds=patience)
 
 
 def shifted_clock(path: Path) -> Callable[[], datetime]:
