@@ -23,7 +23,7 @@ from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem, R
 from breachwatch.kernel.facts import Role
 from breachwatch.kernel.streams import Alert, Tally
 from breachwatch.kernel.time import parse_rfc3339, rfc3339
-from breachwatch.settings import Settings, read_settings
+from breachwatch.settings import Settings, read_settings, write_example
 
 app = typer.Typer(
     name="breachwatch",
@@ -98,7 +98,18 @@ def _root(
         out.no_color = err.no_color = True
 
 
-# ---------------------------------------------------------------------------------------------- up
+# ---------------------------------------------------------------------------------------------- init, up
+
+
+@app.command(epilog="Example: `breachwatch init` · `breachwatch init -c /etc/breachwatch/breachwatch.toml`")
+def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Write an example of the settings file, with remarks; a file that is there already is left as it is."""
+    write_example(config)
+    out.print(
+        f"{config} is written: put your organisation and your mail relay in, then: breachwatch up -c {config}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @app.command(epilog="Example: `breachwatch up -c breachwatch.toml`")

@@ -4,6 +4,7 @@ Environment variables override the file: `BREACHWATCH_DESK__PORT=8443` sets `[de
 here, only paths of files that hold them.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,9 +13,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from breachwatch.kernel.errors import ContentError, Problem
+from breachwatch.kernel.errors import ContentError, Problem, RefusedError, UnavailableError
 from breachwatch.kernel.organisation import Organisation
+from breachwatch.kernel.shapes import problems_of
+from breachwatch.kernel.yaml import KeyPath, Node
 
+EXAMPLE = Path(__file__).with_name("example.toml")
+_TABLE_OR_KEY = re.compile(r"\s*(?:(?P<list>\[)?\[(?P<table>[^\[\]]+)\]|(?P<key>[\w.\"'-]+)\s*=)")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -206,7 +211,8 @@ def read_settings(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+        hint = "`breachwatch init` writes an example; or name yours with --config" if not path.exists() else ""
+        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}", hint)]) from error
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -214,7 +220,8 @@ def read_settings(path: Path) -> Settings:
     try:
         settings = Settings(**data)
     except ValidationError as error:
-        raise ContentError([_problem(path, text, found) for found in error.errors()]) from error
+        places = _places(text)
+        raise ContentError(problems_of(error, Node(str(path), data, places, places), Settings)) from error
     return _anchored(settings, path.resolve().parent)
 
 
@@ -230,12 +237,43 @@ def read_secret(path: Path) -> str:
         raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
 
 
-def _problem(path: Path, text: str, found: Any) -> Problem:
-    keys = [str(part) for part in found["loc"] if not str(part).endswith("Input")]
-    leaf = next((key for key in reversed(keys) if not key.isdigit()), "")
-    line = next((n for n, row in enumerate(text.splitlines(), 1) if row.split("=")[0].strip(" []") == leaf), 0)
-    message = found["msg"].removeprefix("Value error, ")
-    return Problem(str(path), line, 0, f"{'.'.join(keys) or 'file'}: {message}")
+def write_example(path: Path) -> None:
+    """Write an example with remarks, to be filled in.
+
+    Raises:
+        RefusedError: there is a file already; it stays as it is.
+        UnavailableError: it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(EXAMPLE.read_text(encoding="utf-8"))
+    except FileExistsError as error:
+        raise RefusedError(f"{path} is there already and was left as it is") from error
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _places(text: str) -> dict[KeyPath, tuple[int, int]]:
+    """Line and column of each table and key of a TOML text that was read without fault."""
+    places: dict[KeyPath, tuple[int, int]] = {}
+    table: KeyPath = ()
+    for number, row in enumerate(text.splitlines(), 1):
+        found = _TABLE_OR_KEY.match(row)
+        if not found:
+            continue
+        place = (number, len(row) - len(row.lstrip()) + 1)
+        if found["key"]:
+            places.setdefault((*table, *_dotted(found["key"])), place)
+            continue
+        table = _dotted(found["table"])
+        if found["list"]:
+            table = (*table, sum(one[:-1] == table and isinstance(one[-1], int) for one in places if one))
+        places.setdefault(table, place)
+    return places
+
+
+def _dotted(key: str) -> KeyPath:
+    return tuple(part.strip(" \t\"'") for part in key.split("."))
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:

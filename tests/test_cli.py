@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "replay", "check", "verify"])
+@pytest.mark.parametrize("command", ["init", "up", "demo", "replay", "check", "verify"])
 def test_every_command_helps_with_an_example(command: str, tmp_path: Path) -> None:
     done = run(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -102,9 +102,21 @@ def test_verify_tells_whole_from_broken_and_from_nothing_there(home: Path) -> No
     assert (whole.returncode, json.loads(whole.stdout)) == (0, {"incidents": 0, "facts": 0, "broken": []})
 
 
+def test_an_example_of_the_settings_is_written_once_and_starts_a_service(tmp_path: Path) -> None:
+    without = run("up", cwd=tmp_path)
+    assert (without.returncode, "`breachwatch init` writes an example" in without.stderr) == (2, True)
+    assert run("init", cwd=tmp_path).returncode == 0
+    assert run("member", "add", "camille", "--role", "dpo", cwd=tmp_path).returncode == 0
+    (tmp_path / "breachwatch.toml").write_text(SETTINGS, encoding="utf-8")
+    again = run("init", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (1, "breachwatch.toml is there already and was left as it is\n")
+    assert (tmp_path / "breachwatch.toml").read_text("utf-8") == SETTINGS
+    assert run("init", "-c", "no/such/folder.toml", cwd=tmp_path).returncode == 1
+
+
 def test_settings_with_mistakes_leave_with_2_and_every_address(home: Path) -> None:
     (home / "breachwatch.toml").write_text(SETTINGS + "[desk]\nprot = 1\n", encoding="utf-8")
     done = run("up", cwd=home)
     assert done.returncode == 2
-    assert "breachwatch.toml:10" in done.stderr
+    assert done.stderr == 'breachwatch.toml:10:1: unknown key "prot"; did you mean "port"?\n'
     assert "Traceback" not in done.stderr

@@ -1,11 +1,12 @@
 """Settings: every mistake at once, each with its file, line and key; paths beside the file; secrets never values."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from breachwatch.kernel.errors import ContentError
-from breachwatch.settings import CsvDirectorySection, FileInput, read_settings
+from breachwatch.settings import EXAMPLE, CsvDirectorySection, FileInput, read_settings, write_example
 
 GOOD = """
 state_dir = "state"
@@ -60,9 +61,31 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         'source = "linux-sshd"', 'source = "linux-sshd"\nfollow = true'
     )
     problems = read(tmp_path, wrong)
-    assert any(line.startswith("breachwatch.toml:6:") and "dpo_nam" in line for line in problems)
-    assert any("organisation.dpo_name" in line and "required" in line for line in problems)
-    assert any(line.startswith("breachwatch.toml:16:") and "follow" in line for line in problems)
+    assert problems == [
+        'breachwatch.toml:4:1: missing key "dpo_name" in organisation; is "dpo_nam" meant to be it?',
+        'breachwatch.toml:6:1: unknown key "dpo_nam"; did you mean "dpo_name"?',
+        'breachwatch.toml:16:1: unknown key "follow"',
+    ]
+
+
+def test_a_word_that_is_none_of_the_choices_is_told_with_the_nearest(tmp_path: Path) -> None:
+    assert read(tmp_path, GOOD.replace('type = "csv"', 'type = "cvs"')) == [
+        'breachwatch.toml:17:1: directory: "cvs" is not one of the choices; did you mean "csv"?'
+    ]
+
+
+def test_the_second_of_several_inputs_has_its_own_line(tmp_path: Path) -> None:
+    more = '\n[[inputs]]\ntype = "syslog"\nsource = "linux-sshd"\n"prt" = 6514\n'
+    assert read(tmp_path, GOOD + more) == ['breachwatch.toml:25:1: unknown key "prt"; did you mean "port"?']
+
+
+def test_the_example_is_read_as_it_is_and_with_everything_in_it_switched_on(tmp_path: Path) -> None:
+    write_example(tmp_path / "breachwatch.toml")
+    assert read_settings(tmp_path / "breachwatch.toml").inputs == ()
+    all_on = re.sub(r"^#(?! )", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+    (tmp_path / "breachwatch.toml").write_text(all_on, encoding="utf-8")
+    settings = read_settings(tmp_path / "breachwatch.toml")
+    assert (len(settings.inputs), settings.directory is None) == (3, False)
 
 
 @pytest.mark.parametrize(

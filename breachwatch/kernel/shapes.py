@@ -84,7 +84,9 @@ def _choices(details: Any) -> tuple[str, list[str]]:
 def _walk(
     loc: Sequence[str | int], node: Node, model: type[BaseModel], at: KeyPath
 ) -> tuple[KeyPath, list[type[BaseModel]]]:
-    """Follow pydantic's location through data and models; parts that name a member of a union are stepped over.
+    """Follow pydantic's location through data and models.
+
+    Parts that name a member of a union are stepped over, which leaves only that member where the part is its tag.
 
     Returns:
         The key path in the document, and the models that the last part of the location is a key of.
@@ -99,6 +101,7 @@ def _walk(
         if isinstance(data, dict) and part in data:
             annotations = [inner for owner in owners for inner in _annotation(owner, part)] or annotations
         elif not (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+            annotations = [owner for owner in owners if _is_tagged(owner, part)] or annotations
             continue
         data = data[part]
         where.append(part)
@@ -109,6 +112,10 @@ def _annotation(model: type[BaseModel], key: str | int) -> Iterator[Any]:
     for name, info in model.model_fields.items():
         if key in {name, info.alias}:
             yield info.annotation
+
+
+def _is_tagged(model: type[BaseModel], tag: str | int) -> bool:
+    return any(tag in get_args(info.annotation) for info in model.model_fields.values())
 
 
 def _names(model: type[BaseModel]) -> Iterator[str]:

@@ -96,17 +96,10 @@ def a_world() -> World:
     """Everything a case is judged by."""
     playbook = a_playbook()
     organisation = Organisation(
-        name="Atelier Exemple",
-        address="12 rue des Exemples, 75011 Paris",
-        country="FR",
-        timezone="Europe/Paris",
-        website="https://shop.example/",
-        dpo_name="Jeanne Exemple",
-        dpo_email="dpo@shop.example",
-        dpo_phone="",
-        authority="CNIL",
-        authority_url="https://www.cnil.fr/",
-    )
+        name="Atelier Exemple", address="12 rue des Exemples, 75011 Paris", country="FR", timezone="Europe/Paris",
+        website="https://shop.example/", dpo_name="Jeanne Exemple", dpo_email="dpo@shop.example", dpo_phone="",
+        authority="CNIL", authority_url="https://www.cnil.fr/",
+    )  # fmt: skip
     notices = {
         (playbook.id, language): NoticeTemplate(
             playbook=playbook.id, language=language, subject=f"Your account ({language})", markdown=NOTICE
@@ -121,11 +114,11 @@ PSEUDONYM = pseudonymiser(b"a key for tests only")
 PEOPLE = tuple(f"c{number}" for number in range(7))
 
 
+@dataclass(frozen=True)
 class ShopDirectory:
     """Knows five of the seven people (or as many as you say), one of them without an address."""
 
-    def __init__(self, knows: int = 5) -> None:
-        self.knows = knows
+    knows: int = 5
 
     def entries(self) -> Iterator[DirectoryEntry]:
         """All rows."""
