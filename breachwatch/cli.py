@@ -79,6 +79,7 @@ def _plain_errors() -> Iterator[None]:
 def _log_to_stderr(level: int = logging.INFO) -> None:
     handler = RichHandler(console=err, show_path=False, markup=False, rich_tracebacks=False)
     logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _version(wanted: bool) -> None:
@@ -367,7 +368,7 @@ def member_sign_in(name: str, config: ConfigOption = DEFAULT_CONFIG) -> None:
 @member_app.command("list")
 def member_list(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List the members."""
-    members = wiring.open_store(read_settings(config)).team.members()
+    members = wiring.open_store(read_settings(config), must_exist=True).team.members()
     if as_json:
         for one in members:
             line = {"name": one.name, "roles": sorted(one.roles), "active": one.active}

@@ -314,12 +314,10 @@ def open_store(settings: Settings, *, must_exist: bool = False) -> Store:
     """The ledger alone.
 
     Raises:
-        NotFoundError: `must_exist`, and nothing was ever stored.
+        NotFoundError: `must_exist`, and nothing was ever stored, or a key is gone; nothing is made then.
         UnavailableError: it cannot be opened now.
     """
-    if must_exist and not settings.state_dir.is_dir():
-        raise NotFoundError(f"there is no state in {settings.state_dir} yet; run `breachwatch up` first")
-    return _open_store(settings, open_keys(settings.state_dir), must_exist=must_exist)
+    return _open_store(settings, open_keys(settings.state_dir, must_exist=must_exist), must_exist=must_exist)
 
 
 def _open_store(settings: Settings, keys: Keys, *, must_exist: bool = False, waypoint: Waypoint = passing) -> Store:
@@ -345,9 +343,9 @@ def offer_sign_in(settings: Settings, name: str, at: datetime, good_for: timedel
     """A new one-time sign-in for an active member.
 
     Raises:
-        NotFoundError: nobody active has this name.
+        NotFoundError: nobody active has this name, or nothing was ever stored.
     """
-    store = open_store(settings)
+    store = open_store(settings, must_exist=True)
     try:
         if not any(one.name == name and one.active for one in store.team.members()):
             raise NotFoundError(f"nobody active is called {name!r}; see `breachwatch member list`")

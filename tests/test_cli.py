@@ -81,7 +81,6 @@ def test_good_playbooks_are_summed_up_and_bad_ones_named_by_file_and_line(tmp_pa
 
 
 def test_members_are_added_listed_and_given_a_way_in_without_a_password(home: Path) -> None:
-    assert "No members yet" in run("member", "list", cwd=home).stdout
     added = run("member", "add", "camille", "--role", "dpo", cwd=home)
     assert added.returncode == 0
     assert "with the code " in added.stdout
@@ -95,11 +94,23 @@ def test_members_are_added_listed_and_given_a_way_in_without_a_password(home: Pa
 
 
 def test_verify_tells_whole_from_broken_and_from_nothing_there(home: Path) -> None:
-    nothing = run("verify", cwd=home)
-    assert nothing.returncode == 1
     run("member", "add", "camille", "--role", "dpo", cwd=home)
     whole = run("verify", "--json", cwd=home)
     assert (whole.returncode, json.loads(whole.stdout)) == (0, {"incidents": 0, "facts": 0, "broken": []})
+
+
+@pytest.mark.parametrize("words", [("verify",), ("member", "list"), ("member", "sign-in", "camille")])
+def test_what_only_looks_makes_no_state_and_draws_no_key(words: tuple[str, ...], home: Path) -> None:
+    nothing = run(*words, cwd=home)
+    assert nothing.returncode == 1
+    assert nothing.stderr.startswith(f"there is no state in {home / 'state'} yet")
+    assert not (home / "state").exists()
+    run("member", "add", "camille", "--role", "dpo", cwd=home)
+    (home / "state" / "master.key").unlink()
+    lost = run(*words, cwd=home)
+    assert (lost.returncode, lost.stdout) == (1, "")
+    assert lost.stderr.startswith(f"{home / 'state' / 'master.key'} is missing: put it back from your copy")
+    assert not (home / "state" / "master.key").exists()
 
 
 def test_an_example_of_the_settings_is_written_once_and_starts_a_service(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from breachwatch.kernel.errors import ContentError, Problem, UnavailableError
+from breachwatch.kernel.errors import ContentError, NotFoundError, Problem, UnavailableError
 
 KEY_SIZE_BYTES = 32
 MASTER_FILE = "master.key"
@@ -38,16 +38,23 @@ class Keys:
         return HKDF(algorithm=SHA256(), length=KEY_SIZE_BYTES, salt=None, info=info).derive(self.master)
 
 
-def open_keys(state_dir: Path) -> Keys:
+def open_keys(state_dir: Path, *, must_exist: bool = False) -> Keys:
     """Read both keys; at the very first start they are drawn, and stored for their owner's eyes only.
 
     Two processes that start at once end up with the same keys.
 
+    Args:
+        state_dir: where they lie.
+        must_exist: draw none and make no folder; whoever only reads has no use for new ones.
+
     Raises:
+        NotFoundError: `must_exist`, and one of them is not there.
         ContentError: a key file can be read by others, is no key, or is missing while its sibling is there.
         UnavailableError: the folder cannot be written or a file cannot be read.
     """
     master, pseudonym = state_dir / MASTER_FILE, state_dir / PSEUDONYM_FILE
+    if must_exist:
+        _require(state_dir, master, pseudonym)
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if master.exists() and not pseudonym.exists():
@@ -59,6 +66,18 @@ def open_keys(state_dir: Path) -> Keys:
     except OSError as error:
         place = error.filename or state_dir
         raise UnavailableError(f"{place}: the keys cannot be read or written: {error.strerror}") from error
+
+
+def _require(state_dir: Path, *paths: Path) -> None:
+    missing = [path.name for path in paths if not path.exists()]
+    if len(missing) == len(paths):
+        raise NotFoundError(
+            f"there is no state in {state_dir} yet: `breachwatch up` makes it, and so does `breachwatch member add`"
+        )
+    if missing:
+        raise NotFoundError(
+            f"{state_dir / missing[0]} is missing: put it back from your copy; a new one would open and prove nothing"
+        )
 
 
 def _draw(path: Path) -> None:

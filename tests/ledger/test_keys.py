@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from breachwatch.kernel.errors import ContentError, UnavailableError
+from breachwatch.kernel.errors import ContentError, NotFoundError, UnavailableError
 from breachwatch.ledger.keys import Keys, open_keys
 
 
@@ -80,3 +80,18 @@ def test_keys_show_in_no_repr_and_every_purpose_has_its_own() -> None:
     assert repr(keys) == "Keys()"
     assert len({keys.master, keys.pseudonym, keys.derive("seal"), keys.derive("wrap")}) == 4
     assert keys.derive("seal") == keys.derive("seal")
+
+
+def test_whoever_only_reads_draws_none_and_makes_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no state"):
+        open_keys(tmp_path / "state", must_exist=True)
+    assert not (tmp_path / "state").exists()
+    drawn = open_keys(tmp_path / "state")
+    assert open_keys(tmp_path / "state", must_exist=True) == drawn
+    for name in ("master.key", "pseudonym.key"):
+        key = (tmp_path / "state" / name).read_bytes()
+        (tmp_path / "state" / name).unlink()
+        with pytest.raises(NotFoundError, match=rf"{name} is missing: put it back"):
+            open_keys(tmp_path / "state", must_exist=True)
+        (tmp_path / "state" / name).touch(0o600)
+        (tmp_path / "state" / name).write_bytes(key)
