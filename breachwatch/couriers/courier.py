@@ -19,6 +19,7 @@ from breachwatch.kernel.errors import (
     UnavailableError,
 )
 from breachwatch.kernel.ports import Letters, OutboxKind, OutboxRow, OutboxStore, Waypoint, passing
+from breachwatch.kernel.time import rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,12 @@ class Courier:
     An item is leased durably before anything is sent and settled after the server answered, so a crash in between
     leaves it `sending`; when the lease ends it is sent again under the same Message-ID. SMTP cannot tell whether the
     first copy got through (RFC 5321, section 6.1), and a person told twice is better off than one never told.
+
+    Attributes:
+        name: what it is called where its trouble is told.
     """
+
+    name = "mail"
 
     def __init__(
         self,
@@ -84,7 +90,13 @@ class Courier:
         self._refused_in_a_row = 0
         self._trouble = 0
         self._resume_at: datetime | None = None
+        self._relay_trouble = self._own_trouble = ""
         self._unsettled: tuple[OutboxRow, Verdict | Held] | None = None
+
+    @property
+    def trouble(self) -> str:
+        """What an operator should see: why no mail leaves just now; empty when nothing keeps it."""
+        return self._own_trouble or self._relay_trouble
 
     async def step(self) -> bool:
         """Carry one due item, if there is one and the relay is not being given a rest; whether one was carried.
@@ -113,8 +125,11 @@ class Courier:
             try:
                 worked = await self.step()
             except BreachwatchError as error:
-                log.warning("courier: %s; trying again", error)
-                worked = False
+                if self._own_trouble != str(error):
+                    log.warning("courier: %s; trying again", error)
+                self._own_trouble, worked = str(error), False
+            else:
+                self._own_trouble = ""
             if not worked:
                 await self._transport.close()
                 try:
@@ -156,6 +171,7 @@ class Courier:
         except HeldError as error:
             return Held(f"held: {error}")
         except TamperedError as error:
+            log.error("courier: %s is not sent: %s; run: breachwatch verify", row.item.id, error)
             return PersonDeferred(f"not written: {error}")
         except UnavailableError as error:
             return Held(f"waits: {error}")
@@ -170,6 +186,7 @@ class Courier:
                 self._outbox.retry(item.id, self._owner, now + pause(row.attempts, timedelta(minutes=1)), reply)
             case Accepted(reply):
                 self._relay_proven, self._refused_in_a_row, self._trouble, self._resume_at = True, 0, 0, None
+                self._relay_trouble = ""
                 self._outbox.sent(item.id, self._owner, now, message_id(item.id, self._sender.address), reply)
             case PersonRefused(reply, by_relay):
                 self._refused_in_a_row += by_relay
@@ -182,7 +199,8 @@ class Courier:
             case ServerTrouble(reply, perhaps_sent):
                 self._trouble += 1
                 self._resume_at = now + pause(self._trouble, timedelta(seconds=5))
-                log.warning("courier: the relay is not taking mail (%s); resting until %s", reply, self._resume_at)
+                self._relay_trouble = f"the relay takes no mail ({reply}); trying again at {rfc3339(self._resume_at)}"
+                log.warning("courier: %s", self._relay_trouble)
                 doubt = "; the mail may have got through, the answer did not" if perhaps_sent else ""
                 self._outbox.retry(item.id, self._owner, self._resume_at, reply + doubt)
 

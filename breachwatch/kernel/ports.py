@@ -191,6 +191,13 @@ class Ledger(Protocol):
     def facts(self, incident_id: IncidentId) -> list[Recorded]:
         """A case file without a lock."""
 
+    def sealed_facts(self, incident_id: IncidentId) -> list[Recorded]:
+        """A case file whose whole chain and end were proven in the same read; for what leaves because of it.
+
+        Raises:
+            TamperedError: any of it is not what was written.
+        """
+
     def summaries(self, *, open_only: bool = False) -> list[CaseSummary]:
         """All incidents, newest raised first."""
 
@@ -288,6 +295,7 @@ class Letters(Protocol):
         Raises:
             NotFoundError: nobody can be written to any more: the contact was erased or the member left.
             HeldError: what was approved is not to leave now, though it may later.
+            TamperedError: what it is written from is not what was stored; it must not leave.
             UnavailableError: the ledger or the vault cannot answer now; try again later.
         """
 

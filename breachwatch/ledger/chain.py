@@ -143,6 +143,18 @@ def _sealed_hash(fact: StoredFact) -> str | None:
         return None
 
 
+def break_of(
+    seals: Seals, incident_id: str, stored: tuple[Any, Any, Any] | None, facts: Iterable[StoredFact]
+) -> Broken | None:
+    """Where the chain of one incident breaks first, its head (seq, hash, mac) included; None when it is whole."""
+    end = first_break(seals, incident_id, facts)
+    if isinstance(end, Broken):
+        return end
+    if not end.seq and stored is None:
+        return None
+    return _head_break(seals, end, stored)
+
+
 def breaks(
     seals: Seals,
     heads: Mapping[str, tuple[Any, Any, Any]],
@@ -159,10 +171,8 @@ def breaks(
     """
     unseen = dict(heads)
     for incident_id, rows in groupby(facts, key=lambda fact: fact.incident_id):
-        end = first_break(seals, str(incident_id), rows)
         stored = unseen.pop(incident_id, None)
-        broken = end if isinstance(end, Broken) else _head_break(seals, end, stored)
-        if broken:
+        if broken := break_of(seals, str(incident_id), stored, rows):
             yield broken
     for incident_id in unseen:
         yield Broken(str(incident_id), 1, "the whole chain is missing")

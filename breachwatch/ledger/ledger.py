@@ -7,11 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from breachwatch.kernel.errors import TamperedError
 from breachwatch.kernel.facts import Codec, Recorded
 from breachwatch.kernel.ids import IncidentId, SubjectRef
 from breachwatch.kernel.ports import AlertRow, CaseSummary, OutboxRow, Waypoint, passing
 from breachwatch.ledger import rows
-from breachwatch.ledger.chain import Seals, StoredFact, breaks
+from breachwatch.ledger.chain import Seals, StoredFact, break_of, breaks
 from breachwatch.ledger.database import Database
 from breachwatch.ledger.schema import alerts, dispatches, facts, heads, outbox, subject_refs, summaries, totals
 from breachwatch.ledger.transaction import SqlTransaction
@@ -58,6 +59,20 @@ class SqlLedger:
         """
         query = sa.select(*rows.FACT_COLUMNS).where(facts.c.incident_id == incident_id).order_by(facts.c.seq)
         return [rows.fact_of(row, self._codec) for row in self._rows(query)]
+
+    def sealed_facts(self, incident_id: IncidentId) -> list[Recorded]:
+        """A case file whose chain and head were proven in the same read: for what leaves the house because of it.
+
+        Raises:
+            TamperedError: a hash, a seal or the end of the chain is not what was written; the text names where.
+        """
+        with self._database.reading() as connection:
+            chain = [StoredFact._make(row) for row in connection.execute(_raw_facts(incident_id))]
+            end = connection.execute(_raw_heads().where(heads.c.incident_id == incident_id)).first()
+        stored = (end[1], end[2], end[3]) if end else None
+        if broken := break_of(self._seals, incident_id, stored, chain):
+            raise TamperedError(f"the case file is not what was written: {broken}")
+        return [rows.proven_fact(fact, self._codec) for fact in chain]
 
     def summaries(self, *, open_only: bool = False) -> list[CaseSummary]:
         """All incidents, newest raised first; `open_only` leaves out dismissed and closed ones."""
@@ -151,7 +166,7 @@ class SqlLedger:
         """
         with self._database.reading() as connection:
             total = connection.execute(sa.select(*map(_raw, _TOTAL))).first()
-            ends = {row[0]: (row[1], row[2], row[3]) for row in connection.execute(sa.select(*map(_raw, heads.c)))}
+            ends = {row[0]: (row[1], row[2], row[3]) for row in connection.execute(_raw_heads())}
             stored = connection.execution_options(yield_per=_READ_AHEAD_ROWS).execute(_raw_facts())
             for broken in breaks(
                 self._seals,
@@ -174,6 +189,12 @@ def _raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     return sa.type_coerce(column, sa.types.NullType())
 
 
-def _raw_facts() -> sa.Select[Any]:
+def _raw_heads() -> sa.Select[Any]:
+    columns: list[sa.ColumnElement[Any]] = [_raw(heads.c[name]) for name in ("incident_id", "seq", "hash", "mac")]
+    return sa.select(*columns)
+
+
+def _raw_facts(incident_id: str | None = None) -> sa.Select[Any]:
     columns: list[sa.ColumnElement[Any]] = [_raw(facts.c[name]) for name in StoredFact._fields]
-    return sa.select(*columns).order_by(facts.c.incident_id, facts.c.seq)
+    query = sa.select(*columns).order_by(facts.c.incident_id, facts.c.seq)
+    return query if incident_id is None else query.where(facts.c.incident_id == incident_id)

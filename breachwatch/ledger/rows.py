@@ -12,8 +12,9 @@ from breachwatch.kernel.facts import Codec, Recorded, encode
 from breachwatch.kernel.ids import IncidentId, derive
 from breachwatch.kernel.ports import AlertRow, CaseSummary, OutboxItem, OutboxRow
 from breachwatch.kernel.streams import Alert
-from breachwatch.kernel.time import rfc3339
+from breachwatch.kernel.time import from_microseconds, rfc3339
 from breachwatch.ledger import schema
+from breachwatch.ledger.chain import StoredFact
 
 _ALERT = TypeAdapter(Alert)
 _SUMMARY_COLUMNS = tuple(one.name for one in fields(CaseSummary))
@@ -37,6 +38,18 @@ def fact_of(row: Any, codec: Codec) -> Recorded:
         prev_hash=row.prev_hash,
         hash=row.hash,
     )
+
+
+def proven_fact(fact: StoredFact, codec: Codec) -> Recorded:
+    """A fact from a raw row whose hash and seal were found right.
+
+    Raises:
+        TamperedError: its body is of a kind that is not known here.
+    """
+    body = codec.decode(fact.type, fact.body)
+    at = from_microseconds(fact.at)
+    home = IncidentId(fact.incident_id)
+    return Recorded(home, fact.seq, fact.type, at, fact.actor, fact.actor_kind, body, fact.prev_hash, fact.hash)
 
 
 def fact_item(fact: Recorded, data: Mapping[str, Any]) -> OutboxItem:

@@ -49,6 +49,7 @@ class CaseLetters:
             NotFoundError: nobody can be written to any more, or the row is no mail.
             HeldError: the notice was approved, but the incident was dismissed since, or it was decided that people
                 are not to be told.
+            TamperedError: the case file that holds the approved text, or the contact, is not what was written.
             UnavailableError: the ledger or the vault cannot answer now.
         """
         match row.item.kind:
@@ -80,10 +81,13 @@ class CaseLetters:
             raise HeldError("it was decided that the people are not to be told")
 
     def _approved_texts(self, incident_id: IncidentId, approval: int) -> Mapping[str, NoticeText]:
-        """The texts of one approval (1 is the first): they never change, so the file is read once for all people."""
+        """The texts of one approval (1 is the first), once the chain of the case file was proven.
+
+        They never change, so the file is read once for all people.
+        """
         key = (incident_id, approval)
         if key not in self._approved:
-            approvals = fold(incident_id, self._ledger.facts(incident_id)).notices.approvals
+            approvals = fold(incident_id, self._ledger.sealed_facts(incident_id)).notices.approvals
             if not 1 <= approval <= len(approvals):
                 raise NotFoundError("nobody approved this notice")
             if len(self._approved) >= _KEPT_TEXTS:
