@@ -13,6 +13,7 @@ from breachwatch.console.pages.casework import carry_out, colleagues
 from breachwatch.console.pictures import Piece, dispatch_bar
 from breachwatch.console.visits import Visit
 from breachwatch.console.words import LANGUAGES, NOTICE_PARTS
+from breachwatch.detection.playbook import ChecklistItem
 from breachwatch.kernel.ports import OutboxRow
 from breachwatch.notices.commands import ApproveNotices, EditNotice, TakeOverNotices
 from breachwatch.notices.facts import NoticeText
@@ -70,6 +71,7 @@ def show_notices(visit: Visit) -> Response:
         decision=case.assessment.decision,
         progress=progress(visit, case),
         untold=_untold(visit, case),
+        unticked=_unticked(visit, case),
         placeholders=PLACEHOLDERS,
         parts=NOTICE_PARTS,
     )
@@ -89,6 +91,14 @@ def _untold(visit: Visit, case: Case) -> int:
     """How many reachable people no approval has covered yet: whom an approval now would write to."""
     with visit.parts.ledger.begin() as tx:
         return len(tx.untold(case.id))
+
+
+def _unticked(visit: Visit, case: Case) -> list[ChecklistItem]:
+    """Steps of containment that nobody ticked, though the texts tell people that the breach was contained."""
+    incident = case.raised()
+    playbook = visit.parts.flow.playbooks.get(incident.playbook)
+    items = playbook.checklist if playbook else ()
+    return [item for item in items if item.phase == "contain" and item.id not in incident.done_items]
 
 
 def _counts(visit: Visit, case: Case, rows: Sequence[OutboxRow]) -> dict[str, int]:

@@ -138,6 +138,17 @@ async def test_a_lone_dpo_who_wrote_is_told_the_way_out_and_the_analyst_opens_it
     assert house.flow.case(house.incident).notices.approvals[0].by == "camille"
 
 
+async def test_steps_of_containment_that_nobody_ticked_are_told_before_the_approval(house, dpo) -> None:
+    await decided(house, dpo)
+    page = (await dpo.get(f"{house.path}/notices")).text
+    assert f'<a href="{house.path}#check-block-form">Block the address.</a>' in page
+    assert page.index('id="unticked"') < page.index('id="approve-notices-form"')
+    assert "Read the audit log." not in page, "assessing is not told to people"
+    await dpo.get(house.path)
+    await dpo.submit("check-block-form")
+    assert 'id="unticked"' not in (await dpo.get(f"{house.path}/notices")).text
+
+
 async def test_people_found_after_the_approval_are_told_by_approving_again(house, dpo) -> None:
     await approved(house, dpo)
     house.look_up(knows=7)
