@@ -40,7 +40,7 @@ def show_filing(visit: Visit) -> Response:
         decision=case.assessment.decision,
         phases=PHASES,
         zone_name=flow.organisation.timezone,
-        submit_default=visit.now,
+        submit_default=f"{visit.now.astimezone(visit.zone):%Y-%m-%dT%H:%M:%S}",
     )
 
 

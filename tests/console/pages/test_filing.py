@@ -87,6 +87,7 @@ async def test_nothing_is_approved_before_it_was_decided_that_it_is_owed(house, 
 
 async def test_the_dpo_approves_what_they_read_and_records_the_submission(house, dpo) -> None:
     await decided(house, dpo)
+    house.clock.forward(timedelta(seconds=30))
     await dpo.get(f"{house.path}/filing")
     digest = dpo.form("approve-filing-form")[1]["digest"][0]
     await dpo.submit("approve-filing-form")
@@ -94,7 +95,7 @@ async def test_the_dpo_approves_what_they_read_and_records_the_submission(house,
     assert approval is not None
     assert (approval.digest, approval.by) == (digest, "camille")
     assert "Hand it in" in dpo.page.text
-    assert dpo.form("submission-form")[1]["submitted_at"] == ["2026-03-27T11:42"], "not before it was approved"
+    assert dpo.form("submission-form")[1]["submitted_at"] == ["2026-03-27T11:42:30"], "not before it was approved"
     await dpo.submit("submission-form", reference="CNIL-2026-0042", submitted_at="2026-03-27T11:30")
     case = house.flow.case(house.incident)
     assert case.filing.submissions[0].reference == "CNIL-2026-0042"
