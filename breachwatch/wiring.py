@@ -33,7 +33,7 @@ from breachwatch.engines.embedded.tables import Retention
 from breachwatch.engines.host import Part, host, stop_on_signals
 from breachwatch.engines.replay import replay as run_replay
 from breachwatch.engines.replay import to_line
-from breachwatch.engines.status import service_status
+from breachwatch.engines.status import Watching, service_status
 from breachwatch.engines.streams import load_streams, package_topics
 from breachwatch.engines.watches import Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
@@ -131,19 +131,22 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     followed = [(entry, _collector(entry, sources[entry.source], spool, waypoint)) for entry in settings.inputs]
 
     watches = _watches(settings, flow, store, spool, pseudonymise, waypoint)
+    watched: list[Watching] = [*watches.values()]
 
     def status() -> Mapping[str, Any]:
         ways_in = [(one.source, one.type, each) for one, each in followed]
-        return service_status(engine.status(), ways_in, watches.values())
+        return service_status(engine.status(), ways_in, watched)
 
     desk, url = _desk(settings, flow, store, spool, sources, status, mailbox_url)
     sender = Sender(settings.mail.sender, settings.organisation.name)
     letters = CaseLetters(store.ledger, store.vault, world, url, addresses)
     transport = SmtpTransport(SmtpSettings(**settings.mail.model_dump(exclude={"sender"})), waypoint)
+    courier = Courier(store.outbox, letters, transport, sender, now, _owner(), waypoint)
+    watched.append(courier)
     parts: dict[str, Part] = {
         "detection": engine.run,
         "desk": desk.run,
-        "courier": Courier(store.outbox, letters, transport, sender, now, _owner(), waypoint).run,
+        "courier": courier.run,
         **{name: watch.run for name, watch in watches.items()},
         **{f"input {number}": collector.run for number, (_, collector) in enumerate(followed, 1)},
     }

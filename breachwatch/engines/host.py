@@ -14,33 +14,39 @@ PATIENCE_SECONDS = 10.0
 
 
 async def host(parts: Mapping[str, Part], stop: asyncio.Event) -> None:
-    """Run every part until `stop` is set; a part that fails ends the others too.
+    """Run every part until `stop` is set; a part that fails sets it, so that the others end as they should.
 
     A part that has nothing left to do, such as standard input at its end, may return early.
 
     Raises:
         ExceptionGroup: what made parts fail; everything else was ended first.
     """
+    failures: list[Exception] = []
     async with asyncio.TaskGroup() as group:
         for name, part in parts.items():
-            group.create_task(_run(name, part, stop), name=name)
+            group.create_task(_run(name, part, stop, failures), name=name)
+    if failures:
+        raise ExceptionGroup("parts of the service failed", failures)
 
 
-async def _run(name: str, part: Part, stop: asyncio.Event) -> None:
-    running = asyncio.ensure_future(part(stop))
-    told = asyncio.ensure_future(stop.wait())
+async def _run(name: str, part: Part, stop: asyncio.Event, failures: list[Exception]) -> None:
+    running, told = asyncio.ensure_future(part(stop)), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait_for(running, PATIENCE_SECONDS)
-    except TimeoutError:
-        log.warning(
-            "%s did not end within %.0f s and was cut off; what it acknowledged is safe", name, PATIENCE_SECONDS
-        )
-    except Exception:
-        stop.set()
-        raise
+        ended, _ = await asyncio.wait({running}, timeout=PATIENCE_SECONDS)
+        if ended and (error := running.exception()) is not None:
+            if not isinstance(error, Exception):
+                raise error
+            failures.append(error)
+            stop.set()
+        elif not ended:
+            log.warning(
+                "%s did not end within %.0f s and was cut off; what it acknowledged is safe", name, PATIENCE_SECONDS
+            )
     finally:
         told.cancel()
+        running.cancel()
+        await asyncio.wait({running}, timeout=PATIENCE_SECONDS)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

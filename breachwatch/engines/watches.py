@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from breachwatch.kernel.errors import BreachwatchError, UnavailableError
+from breachwatch.kernel.errors import BreachwatchError, ContentError, UnavailableError
 from breachwatch.kernel.ports import Directory, Ledger, OutboxStore, Waypoint, passing
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.pipeline import CaseFlow
@@ -102,13 +102,24 @@ def people_watch(
     waypoint: Waypoint = passing,
     skipped: Callable[[], str] = _nothing,
 ) -> Watch:
-    """Asks the directory about incidents whose references changed; `skipped` tells which of its rows were of no use."""
+    """Asks the directory about incidents whose references changed; `skipped` tells which of its rows were of no use.
+
+    One case that cannot be asked about keeps no other waiting.
+    """
 
     def step() -> int:
-        waiting = ledger.stale_people()
+        waiting, failed = ledger.stale_people(), list[BreachwatchError]()
         for incident_id in waiting:
-            flow.look_up(incident_id, directory, pseudonymise, now())
+            try:
+                flow.look_up(incident_id, directory, pseudonymise, now())
+            except (UnavailableError, ContentError):
+                raise  # the ledger's or the directory's trouble: the next incident would fare no better
+            except BreachwatchError as error:
+                failed.append(error)
+                continue
             waypoint("people:looked-up")
+        if failed:
+            raise failed[0]
         return len(waiting)
 
     return Watch("directory look-up", step, skipped)

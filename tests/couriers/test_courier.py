@@ -236,6 +236,7 @@ def test_a_relay_that_begins_to_refuse_everybody_costs_nobody_their_notice(offic
 def test_a_relay_in_trouble_is_given_a_rest_in_which_nobody_is_tried(office: Office, clock: Any) -> None:
     office.relay.says = lambda to: ServerTrouble("ConnectError: refused")
     office.put("a", "b", "c")
+    assert office.courier.trouble == ""
     rests = []
     for _ in range(12):
         assert office.carry() == []
@@ -244,9 +245,13 @@ def test_a_relay_in_trouble_is_given_a_rest_in_which_nobody_is_tried(office: Off
         clock.advance(timedelta(seconds=rests[-1] - 1))
         assert office.carry() == []
         clock.advance(timedelta(seconds=1))
+    assert office.courier.trouble.startswith(
+        "the relay takes no mail (ConnectError: refused); trying again at 2026-03-2"
+    )
     assert rests == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
     office.relay.says = lambda to: Accepted("250 kept")
     assert sorted(office.carry()) == ["a@example.org", "b@example.org", "c@example.org"]
+    assert office.courier.trouble == ""
 
 
 def test_the_desk_can_tell_that_a_mail_may_have_got_through(office: Office) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from breachwatch.engines.status import service_status
 from breachwatch.engines.watches import POLL, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
-from breachwatch.kernel.errors import UnavailableError
+from breachwatch.kernel.errors import TamperedError, UnavailableError
 from breachwatch.kernel.pseudonyms import pseudonymiser
 
 ENGINE: Mapping[str, Any] = {"trouble": {}, "totals": {}, "broken_rules": {}, "waiting_chunks": 0}
@@ -105,6 +105,23 @@ async def test_the_directory_is_asked_about_every_stale_incident(clock: Any) -> 
     pseudonymise = pseudonymiser(b"a pseudonym key of the tests")
     await once(people_watch(flow, ledger, directory, pseudonymise, clock))
     assert asked == [("in-1", directory, pseudonymise, clock.at), ("in-2", directory, pseudonymise, clock.at)]
+
+
+async def test_a_case_that_cannot_be_asked_about_keeps_no_other_waiting(clock: Any) -> None:
+    asked: list[str] = []
+
+    def look_up(incident: str, *_: object) -> None:
+        if incident == "in-1":
+            raise TamperedError("a contact does not open")
+        asked.append(incident)
+
+    flow: Any = SimpleNamespace(look_up=look_up)
+    ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1", "in-2"])
+    directory: Any = object()
+    watch = people_watch(flow, ledger, directory, pseudonymiser(b"a pseudonym key of the tests"), clock)
+    with pytest.raises(TamperedError, match="a contact does not open"):
+        await once(watch)
+    assert asked == ["in-2"]
 
 
 async def test_finished_dispatches_are_reported(clock: Any) -> None:
