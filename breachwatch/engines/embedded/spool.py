@@ -22,12 +22,14 @@ from breachwatch.engines.embedded.tables import (
     read_tallies,
     store_tallies,
 )
+from breachwatch.engines.merging import merge_revisions
 from breachwatch.kernel.errors import TamperedError, UnavailableError
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, Chunk, DeadLetter, Tally
 from breachwatch.kernel.time import from_microseconds, parse_rfc3339, to_microseconds
 
 log = logging.getLogger(__name__)
+_PAGE_ROWS = 500
 
 
 def _chunk_context(source: str, origin: str, first_ordinal: int, records: int, received_us: int) -> str:
@@ -273,17 +275,38 @@ class Spool:
 
     # ------------------------------------------------------------------ alerts out
 
-    def undelivered(self, limit: int = 1000) -> list[Alert]:
-        """Alert revisions that nobody took yet, in the order they were found.
+    def undelivered(self, limit: int = 1000, without: Iterable[str] = ()) -> list[Alert]:
+        """Alerts that nobody took yet: the newest revision of each, with the references of all that wait.
+
+        Args:
+            limit: how many alerts at most, those that wait longest; however many revisions one has, it counts as one.
+            without: ids of alerts to leave out.
 
         Raises:
             TamperedError: one is not what was written.
         """
         with self._file.reading() as db:
-            rows = db.execute(
-                "SELECT id, revision, body FROM alerts WHERE delivered = 0 ORDER BY seq LIMIT ?", (limit,)
+            names = db.execute(
+                "SELECT id FROM alerts WHERE delivered = 0 AND id NOT IN (SELECT value FROM json_each(?))"
+                " GROUP BY id ORDER BY min(seq) LIMIT ?",
+                (orjson.dumps(list(without)).decode(), limit),
             ).fetchall()
-        return [unpack_alert(self._sealer.open(body, f"alert {name} {revision}")) for name, revision, body in rows]
+        return merge_revisions(self._open_revisions([name for (name,) in names]))
+
+    def _open_revisions(self, names: list[str]) -> Iterator[Alert]:
+        wanted, after = orjson.dumps(names).decode(), 0
+        while names:
+            with self._file.reading() as db:
+                rows = db.execute(
+                    "SELECT seq, id, revision, body FROM alerts WHERE delivered = 0 AND seq > ?"
+                    " AND id IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?",
+                    (after, wanted, _PAGE_ROWS),
+                ).fetchall()
+            for _, name, revision, body in rows:
+                yield unpack_alert(self._sealer.open(body, f"alert {name} {revision}"))
+            if len(rows) < _PAGE_ROWS:
+                return
+            after = rows[-1][0]
 
     def delivered(self, alert: Alert) -> None:
         """Note that this revision, and so all before it, was taken. Noting it again changes nothing."""
