@@ -10,9 +10,10 @@ from typing import Any
 
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Waiting
-from breachwatch.engines.merging import merge_revisions
+from breachwatch.engines.pacing import Pacing
 from breachwatch.engines.stages import Correlator, Detector, Outcome, process, unreadable
 from breachwatch.kernel.errors import BreachwatchError, UnavailableError
+from breachwatch.kernel.ids import AlertId
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, DeadLetter, Tally
 
@@ -44,7 +45,8 @@ class EmbeddedEngine:
         take_alert: gives an alert to the case plane; safe to repeat, raises `UnavailableError` when it cannot now.
         waypoint: told of `engine:after-read`, `after-match`, `before-commit`, `after-commit`, `before-deliver`,
             `after-deliver`.
-        now: the clock by which `run` prunes; without it nothing is pruned by age.
+        now: the clock by which alerts are paced and `run` prunes; without it all alerts go at once, and nothing is
+            pruned by age.
 
     Raises:
         UnavailableError, TamperedError: the stored state cannot be read.
@@ -70,6 +72,7 @@ class EmbeddedEngine:
         self._broken_rules: dict[str, str] = {}
         self._faults = 0
         self._trouble: dict[str, str] = {}
+        self._pacing = Pacing()
         self._pruned_at: datetime | None = None
         correlator.restore(spool.state())
 
@@ -108,6 +111,8 @@ class EmbeddedEngine:
             self._uncommitted = self._work(waiting)
             self._waypoint("engine:after-match")
         work = self._uncommitted
+        for alert in work.alerts:
+            self._pacing.found(alert)
         self._waypoint("engine:before-commit")
         self._spool.commit(work.offset, work.changes, work.alerts, work.dead, work.tallies)
         self._uncommitted = None
@@ -140,37 +145,60 @@ class EmbeddedEngine:
 
     # ------------------------------------------------------------------ alerts out
 
-    def deliver(self) -> tuple[int, int]:
-        """Offer every open alert to the case plane, oldest first; several revisions of one alert go as one.
+    def deliver(self, *, all_of_them: bool = False) -> tuple[int, int]:
+        """Offer open alerts to the case plane, oldest first; several revisions of one alert go as one.
+
+        An alert that goes on and on is paced (see `engines.pacing`); `all_of_them` offers it too.
 
         Returns:
-            (alerts taken, alerts still open). When the case plane is unavailable the rest is not offered; an alert
-            that it fails on stays open and does not hold up the others.
+            (alerts taken, alerts still open that were offered). When the case plane is unavailable the rest is not
+            offered; an alert that it fails on stays open and does not hold up the others.
         """
+        tried: set[str] = set() if all_of_them else set(self._held())
         taken = refused = 0
-        merged = merge_revisions(self._spool.undelivered())
-        for alert in merged:
-            self._waypoint("engine:before-deliver")
-            try:
-                self._take_alert(alert)
-            except UnavailableError as error:
-                self._note_trouble("alerts", str(error))
-                return taken, len(merged) - taken
-            except Exception as error:
-                refused += 1
-                self._note_trouble("alerts", f"{type(error).__name__} on {alert.id}")
-                continue
-            self._waypoint("engine:after-deliver")
-            self._spool.delivered(alert)
-            taken += 1
+        while batch := self._spool.undelivered(without=tried):
+            for place, alert in enumerate(batch):
+                tried.add(alert.id)
+                try:
+                    done = self._offer(alert)
+                except UnavailableError as error:
+                    self._note_trouble("alerts", str(error))
+                    return taken, refused + len(batch) - place
+                taken, refused = taken + done, refused + (not done)
         if not refused:
             self._trouble.pop("alerts", None)
         return taken, refused
 
+    def _offer(self, alert: Alert) -> bool:
+        self._waypoint("engine:before-deliver")
+        try:
+            self._take_alert(alert)
+        except UnavailableError:
+            raise
+        except Exception as error:
+            self._note_trouble("alerts", f"{type(error).__name__} on {alert.id}")
+            return False
+        self._waypoint("engine:after-deliver")
+        self._spool.delivered(alert)
+        if self._now is not None:
+            self._pacing.took(alert, self._now())
+        return True
+
+    def _held(self) -> dict[AlertId, datetime]:
+        return self._pacing.held(self._now()) if self._now is not None else {}
+
+    def _seconds_to_next(self) -> float | None:
+        """Until the first held alert may go."""
+        held = self._held()
+        return (min(held.values()) - self._now()).total_seconds() if held and self._now is not None else None
+
     # ------------------------------------------------------------------ for as long as the service runs
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set: detection and delivery each in a thread of its own, woken by appends."""
+        """Work until `stop` is set: detection and delivery each in a thread of its own, woken by appends.
+
+        Alerts that were held back are offered once more at the end; what cannot be taken then waits for the next start.
+        """
         loop = asyncio.get_running_loop()
         appended, stored = asyncio.Event(), asyncio.Event()
         appended.set()
@@ -198,11 +226,26 @@ class EmbeddedEngine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._repeat("detection", detect, appended, stop))
-                group.create_task(self._repeat("delivery", deliver, stored, stop))
+                group.create_task(self._repeat("delivery", deliver, stored, stop, self._seconds_to_next))
         finally:
             unsubscribe()
+        if self._held():
+            await self._deliver_the_rest()
 
-    async def _repeat(self, name: str, work: Callable[[], bool], wake: asyncio.Event, stop: asyncio.Event) -> None:
+    async def _deliver_the_rest(self) -> None:
+        try:
+            await asyncio.to_thread(self.deliver, all_of_them=True)
+        except BreachwatchError as error:
+            log.warning("delivery: %s; what is left is delivered at the next start", error)
+
+    async def _repeat(
+        self,
+        name: str,
+        work: Callable[[], bool],
+        wake: asyncio.Event,
+        stop: asyncio.Event,
+        pause: Callable[[], float | None] = lambda: None,
+    ) -> None:
         loop, failures = asyncio.get_running_loop(), 0
         with ThreadPoolExecutor(1, thread_name_prefix=f"breachwatch-{name}") as thread:
             while not stop.is_set():
@@ -218,7 +261,7 @@ class EmbeddedEngine:
                 failures = 0
                 self._trouble.pop(name, None)
                 if not more:
-                    await _first_of(None, wake, stop)
+                    await _first_of(pause(), wake, stop)
 
     def _note_trouble(self, where: str, text: str) -> None:
         if self._trouble.get(where) != text:
