@@ -125,6 +125,21 @@ def test_an_example_of_the_settings_is_written_once_and_starts_a_service(tmp_pat
     assert run("init", "-c", "no/such/folder.toml", cwd=tmp_path).returncode == 1
 
 
+def test_up_says_where_the_desk_is_and_how_much_log_it_reads_first(home: Path) -> None:
+    (home / "auth.log").write_text("x\n" * 500, encoding="utf-8")
+    inputs = '[desk]\nport = 0\n[[inputs]]\ntype = "file"\npath = "auth.log"\nsource = "linux-sshd"\n'
+    (home / "breachwatch.toml").write_text(SETTINGS + inputs, encoding="utf-8")
+    with subprocess.Popen([BREACHWATCH, "up"], cwd=home, stderr=subprocess.PIPE, text=True) as service:
+        assert service.stderr is not None
+        told = [service.stderr.readline() for _ in range(3)]
+        service.terminate()
+        service.stderr.read()
+    assert service.returncode == 0
+    assert told[0].startswith("The desk is at http://127.0.0.1:"), "and no line of the database's migrations"
+    assert told[1].startswith("First 1 file of log (1.0 kB) will be read from the beginning;")
+    assert "Nobody may sign in yet" in told[2]
+
+
 def test_settings_with_mistakes_leave_with_2_and_every_address(home: Path) -> None:
     (home / "breachwatch.toml").write_text(SETTINGS + "[desk]\nprot = 1\n", encoding="utf-8")
     done = run("up", cwd=home)
