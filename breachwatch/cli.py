@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar, cast
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.logging import RichHandler
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
@@ -123,6 +124,11 @@ def up(
     settings = read_settings(config)
     service = wiring.build_service(settings)
     err.print(f"The desk is at {service.desk_url}", highlight=False)
+    files, size = service.first_read
+    if files:
+        what = f"{files:,} file{'s' if files > 1 else ''} of log ({decimal(size)})"
+        told = f'First {what} will be read from the beginning; start = "end" in an input passes over what is there.'
+        err.print(told, highlight=False, soft_wrap=True)
     if not service.team.members():
         err.print(
             f"Nobody may sign in yet. In another terminal: breachwatch member add NAME --role dpo --config {config}",
