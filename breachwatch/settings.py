@@ -57,11 +57,15 @@ class OrganisationSection(_Section):
 
 
 class FileInput(_Section):
-    """Follow a growing file (or every file of a glob) through rotation, truncation and restarts."""
+    """Follow a growing file (or every file of a glob) through rotation, truncation and restarts.
+
+    `start`: where files begin that are there when this input runs for the very first time.
+    """
 
     type: Literal["file"]
     path: str
     source: str
+    start: Literal["beginning", "end"] = "beginning"
 
 
 class SyslogInput(_Section):

@@ -87,6 +87,8 @@ class Service:
     desk_url: str
     team: Team
     close: Callable[[], None]
+    first_read: tuple[int, int] = (0, 0)
+    """(files, bytes) of log that is there already and will be read from its beginning."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; everything is closed when this returns."""
@@ -155,7 +157,8 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         spool.close()
         store.close()
 
-    return Service(parts, url, store.team, close)
+    first = [one.first_read() for _, one in followed if isinstance(one, FileTail)]
+    return Service(parts, url, store.team, close, (sum(n for n, _ in first), sum(size for _, size in first)))
 
 
 def _owner() -> str:
@@ -221,8 +224,8 @@ def _collector(
     entry: FileInput | SyslogInput | StdinInput, source: Source, spool: Spool, waypoint: Waypoint
 ) -> Collector:
     match entry:
-        case FileInput(path=path):
-            return FileTail(path, source.name, spool.append, spool.position, now, waypoint=waypoint)
+        case FileInput(path=path, start=start):
+            return FileTail(path, source.name, spool.append, spool.position, now, waypoint=waypoint, start=start)
         case SyslogInput(host=address, port=port, protocol=protocol):
             unwrap = source.logsource.get("service") != "sshd"
             return SyslogListener(address, port, protocol, source.name, spool.append, now, waypoint, unwrap=unwrap)

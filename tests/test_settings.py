@@ -64,7 +64,7 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     assert problems == [
         'breachwatch.toml:4:1: missing key "dpo_name" in organisation; is "dpo_nam" meant to be it?',
         'breachwatch.toml:6:1: unknown key "dpo_nam"; did you mean "dpo_name"?',
-        'breachwatch.toml:16:1: unknown key "follow"',
+        'breachwatch.toml:16:1: unknown key "follow"; known: start',
     ]
 
 

@@ -10,8 +10,9 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from breachwatch.collectors.first_start import position_at_end
 from breachwatch.collectors.inlet import PAUSES, first_of
 from breachwatch.collectors.lines import ChunkBuilder, LineSplitter
 from breachwatch.collectors.path_tail import Append, PathTail, Surroundings
@@ -23,6 +24,7 @@ from breachwatch.kernel.streams import Chunk
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
 LINGER = timedelta(seconds=30)
+Start = Literal["beginning", "end"]
 _MOST_RECORDS = 1_000
 _BLOCK_BYTES = 256 << 10
 
@@ -43,6 +45,8 @@ class FileTail:
         linger: how long a file that was rotated away is still watched for lines of a writer that holds it open; then
             its last line counts even without a line feed.
         max_records: most lines of one chunk.
+        start: where files begin that are there when this input runs for the very first time. Files that appear later
+            are read from their beginning in any case.
     """
 
     def __init__(
@@ -56,17 +60,26 @@ class FileTail:
         waypoint: Waypoint = passing,
         linger: timedelta = LINGER,
         max_records: int = _MOST_RECORDS,
+        start: Start = "beginning",
     ) -> None:
         self._pattern = os.path.abspath(pattern)
+        self._pass_over = start == "end"
         self._around = Surroundings(source, append, position, now, linger, max_records, waypoint)
         self._tails: dict[str, PathTail] = {}
         self._taken = 0
+        self._last_at: datetime | None = None
         self._trouble = ""
 
     def status(self) -> dict[str, object]:
-        """What an operator should see. `missing`: rotated files whose rest was not found after a restart."""
+        """What an operator should see. `missing`: rotated files whose rest was not found after a restart.
+
+        `waiting` says that there is no file yet; `last_at` is when the last lines of this run were taken.
+        """
         return {
+            "place": self._pattern,
             "files": len(self._tails),
+            "waiting": "" if self._something_is_there() else "not there yet; waiting for it to appear",
+            "last_at": self._last_at,
             "stored": self._taken,
             "missing": self._around.missing,
             "problems": dict(self._around.problems),
@@ -112,6 +125,9 @@ class FileTail:
         Raises:
             UnavailableError: the spool takes nothing now; the next look goes on where this one was.
         """
+        if self._pass_over:
+            self._begin_at_end()
+            self._pass_over = False
         taken = 0
         for path in self._paths():
             tail = self._tails.setdefault(path, PathTail(path, self._around))
@@ -122,7 +138,33 @@ class FileTail:
                 continue
             taken += count
             self._taken += count
+            self._last_at = self._around.now() if count else self._last_at
         return taken
+
+    def first_read(self) -> tuple[int, int]:
+        """(files, bytes) that are there and will be read from their beginning, since nothing is known of them."""
+        new = [] if self._pass_over else [path for path in self._present() if not self._known(path)]
+        return len(new), sum(size for path in new if (size := _size(path)))
+
+    def _begin_at_end(self) -> None:
+        """Once in the life of this input, durably: whoever is killed meanwhile begins again where nothing is known."""
+        around, key = self._around, f"start:{self._pattern}@{self._around.source}"
+        if around.position(key) is not None:
+            return
+        for path in self._present():
+            position = None if self._known(path) else position_at_end(path, PathTail(path, around).key)
+            if position is not None:
+                around.append(Chunk(around.source, f"file:{path}#1", 0, around.now(), ()), position)
+        around.append(Chunk(around.source, f"start:{self._pattern}", 0, around.now(), ()), {"key": key})
+
+    def _known(self, path: str) -> bool:
+        return self._around.position(PathTail(path, self._around).key) is not None
+
+    def _something_is_there(self) -> bool:
+        return bool(self._tails) if glob.has_magic(self._pattern) else os.path.exists(self._pattern)
+
+    def _present(self) -> list[str]:
+        return [path for path in self._paths() if _identity(path)]
 
     def close(self) -> None:
         """Let go of every file."""
@@ -148,6 +190,13 @@ class FileTail:
         for path in [path for path, one in self._tails.items() if one.idle and path not in (*matched, *owned)]:
             del self._tails[path]
         return [*self._tails, *seen.values()]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _identity(path: str) -> tuple[int, int] | None:

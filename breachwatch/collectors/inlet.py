@@ -64,6 +64,7 @@ class Inlet:
         self._room.set()
         self._closed = False
         self.stored = 0
+        self.last_at: datetime | None = None
         self.lost = 0
         self.trouble = ""
 
@@ -121,7 +122,9 @@ class Inlet:
         return len(chunk.records)
 
     def _forget(self) -> None:
-        self.stored += len(self._ready.popleft().records)
+        chunk = self._ready.popleft()
+        self.stored += len(chunk.records)
+        self.last_at = chunk.received_at
         self._room.set()
 
     async def run(self, ended: asyncio.Event, stop: asyncio.Event | None = None) -> None:

@@ -32,7 +32,8 @@ class StdinInlet:
 
     def status(self) -> dict[str, object]:
         """What an operator should see."""
-        return {"stored": self._inlet.stored, "ended": self.ended, "trouble": self._inlet.trouble}
+        inlet = self._inlet
+        return {"stored": inlet.stored, "ended": self.ended, "last_at": inlet.last_at, "trouble": inlet.trouble}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until the input ends or `stop` is set; what was read is durable when this returns.

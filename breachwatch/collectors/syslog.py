@@ -81,6 +81,8 @@ class SyslogListener:
             "idled_out": self.idled_out,
             "dropped": self.dropped,
             "kernel_drops": self._kernel_drops(),
+            "place": f"{self._protocol} {self.address[0]}:{self.address[1]}",
+            "last_at": self._inlet.last_at,
             "trouble": self._inlet.trouble,
         }
 

@@ -18,7 +18,11 @@ class Reporting(Protocol):
     """A collector that tells how it is doing."""
 
     def status(self) -> Mapping[str, Any]:
-        """At least `trouble`: a plain sentence, empty when all is well."""
+        """At least `trouble`: a plain sentence, empty when all is well.
+
+        It may tell `place` (what is read), `waiting` (why there is nothing to read yet), `last_at` (when the last
+        record of this run was taken) and `problems` (file to why it cannot be read).
+        """
 
 
 def service_status(
@@ -36,7 +40,7 @@ def service_status(
     """
     sources = [_input(source, how, collector.status()) for source, how, collector in inputs]
     troubles = [f"{place}: {text}" for place, text in engine["trouble"].items()]
-    troubles += [f"{one['name']} ({one['how']}): {one['detail']}" for one in sources if one["detail"]]
+    troubles += [f"{one['name']} ({one['how']}): {one['detail']}" for one in sources if one["state"] == "failed"]
     troubles += [f"{watch.name}: {watch.trouble}" for watch in watches if watch.trouble]
     tallies = engine["totals"]
     return {
@@ -50,6 +54,10 @@ def service_status(
 
 
 def _input(source: str, how: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    trouble = str(told.get("trouble") or "")
-    state = "failed" if trouble else "reading"
-    return {"name": source, "title": source, "how": how, "state": state, "detail": trouble, "last_at": None}
+    problems = [f"{path}: {why}" for path, why in told.get("problems", {}).items()]
+    trouble = "; ".join([*filter(None, [told.get("trouble")]), *problems])
+    waiting = "" if trouble else str(told.get("waiting") or "")
+    state = "failed" if trouble else "waiting" if waiting else "reading"
+    place = f"{how} {told['place']}" if told.get("place") else how
+    seen = {"state": state, "detail": trouble or waiting, "last_at": told.get("last_at")}
+    return {"name": source, "title": source, "how": place, **seen}

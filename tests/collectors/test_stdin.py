@@ -26,7 +26,7 @@ async def test_a_pipe_is_read_to_its_end(store: Any, clock: Any) -> None:
     writer.join()
     os.close(reading)
     assert store.lines == data.split(b"\n")
-    assert inlet.status() == {"stored": 20_001, "ended": True, "trouble": ""}
+    assert inlet.status() == {"stored": 20_001, "ended": True, "last_at": clock.at, "trouble": ""}
 
 
 async def test_a_file_as_input(store: Any, clock: Any, tmp_path: Path) -> None:
