@@ -172,8 +172,8 @@ async def _demo(house: wiring.Demo) -> None:
 def _demo_welcome(house: wiring.Demo) -> None:
     out.print(f"\nThe desk:     {house.service.desk_url}/sign-in/once", highlight=False, soft_wrap=True)
     for name, code in house.sign_ins.items():
-        role = "DPO" if name == "camille" else "analyst"
-        out.print(f"  sign in once as {name} ({role}) with the code [bold]{code}[/]", highlight=False)
+        what = {"camille": "DPO", "alex": "analyst", "robin": "administrator"}[name]
+        out.print(f"  sign in once as {name} ({what}) with the code [bold]{code}[/]", highlight=False)
     out.print(f"The mailbox:  {house.mailbox_url}", highlight=False)
     out.print(
         f"Its settings: {house.settings_file} (try: breachwatch verify -c {house.settings_file})\n", highlight=False

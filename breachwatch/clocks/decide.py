@@ -95,9 +95,9 @@ def _evolved(clock: Clock | None, fact: facts.Said) -> Clock | None:
         case Running(), facts.DeadlineMissed():
             return replace(clock, wakes_at=None, missed=True)
         case Running() | Met(), facts.DutyMet(met_at=met_at, late=late):
-            return Met(clock.label, clock.due_at, met_at, late)
+            return Met(clock.label, clock.due_at, met_at, late, clock.article, clock.url)
         case Stopped(was=was), facts.DutyMet(met_at=met_at, late=late):
-            return Met(was.label, was.due_at, met_at, late)
+            return Met(was.label, was.due_at, met_at, late, was.article, was.url)
         case Running(), facts.ClockStopped(reason=reason, cause=cause):
             return Stopped(clock, reason, cause)
         case Stopped(was=was), facts.ClockStopped(reason=reason, cause=cause):

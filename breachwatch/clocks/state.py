@@ -29,6 +29,8 @@ class Met:
     due_at: datetime
     met_at: datetime
     late: bool
+    article: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

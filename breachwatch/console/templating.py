@@ -15,7 +15,8 @@ from markupsafe import Markup
 from breachwatch.console import words
 from breachwatch.console.access import ADMIN, CASEWORK, DPO, MEMBERS
 from breachwatch.console.pages.incident import kind_of, proposal_mark
-from breachwatch.console.text import ago, flat, lines, local_input, number, reference, short_time, shown, time_tag
+from breachwatch.console.text import ago, flat, lines, local_input, number, short_time, shown, time_tag
+from breachwatch.kernel.ids import reference
 from breachwatch.kernel.time import from_microseconds, parse_rfc3339, rfc3339
 
 _HERE = Path(__file__).parent

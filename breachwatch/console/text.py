@@ -110,12 +110,6 @@ def number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def reference(identity: str) -> str:
-    """An incident's id as people say it: its first eight characters, in two groups."""
-    tail = identity.partition("-")[2][:8].upper()
-    return f"{tail[:4]} {tail[4:]}"
-
-
 def plural(count: int, one: str, many: str) -> str:
     """`1 person`, `2 people`."""
     return f"{number(count)} {one if count == 1 else many}"

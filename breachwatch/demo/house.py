@@ -20,6 +20,7 @@ ZONE = "Europe/Paris"
 TEAM: dict[str, tuple[str, Role]] = {
     "camille": ("Camille Example, DPO", "dpo"),
     "alex": ("Alex Example, analyst", "analyst"),
+    "robin": ("Robin Example, administrator", "admin"),
 }
 """Sign-in name to name shown and role."""
 

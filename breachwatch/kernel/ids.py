@@ -33,6 +33,12 @@ _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = range(120, -1, -10)
 
 
+def reference(identity: str) -> str:
+    """An id as people say it on the telephone: its first eight letters, in two groups (`JBS6 E6GP`)."""
+    tail = identity.partition("-")[2][:8].upper()
+    return f"{tail[:4]} {tail[4:]}"
+
+
 def event_id(origin: str, ordinal: int) -> EventId:
     """The id of the record at `ordinal` (0-based) of one origin, such as one generation of a file."""
     return EventId(derive("ev", origin, ordinal))

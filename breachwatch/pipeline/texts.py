@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from breachwatch.filings.words import date_words
+from breachwatch.kernel.ids import reference
 from breachwatch.kernel.time import rfc3339
 from breachwatch.notices.closing import with_closing
 from breachwatch.notices.facts import NoticeText
@@ -36,7 +37,7 @@ def notice_values(case: Case, world: World, language: str) -> dict[str, str]:
         "dpo_phone": organisation.dpo_phone,
         "authority": organisation.authority,
         "authority_url": organisation.authority_url,
-        "incident_reference": case.id,
+        "incident_reference": reference(case.id),
     }
     return {
         **{name: value or not_given for name, value in given.items()},

@@ -158,7 +158,7 @@ def test_a_later_awareness_takes_back_that_it_was_missed() -> None:
 def test_a_met_duty_stays_met_but_whether_it_was_late_follows_the_awareness_in_force() -> None:
     state, said = tell(RAISE, told(30), aware(hour(-50)), Tick(hour(200)))
     assert said[-2:] == [started(-50), met(30, late=True)]
-    assert state.by_name[CLOCK] == Met(STARTED.label, hour(22), hour(30), late=True)
+    assert state.by_name[CLOCK] == Met(STARTED.label, hour(22), hour(30), True, STARTED.article, STARTED.url)
     assert tell(RAISE, told(30), aware(hour(-50)), aware(hour(-40)))[1][-1] == met(30, late=False)
 
 

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.console.text import ago, clock_face, flat, lines, number, reference, shown, time_tag
+from breachwatch.console.text import ago, clock_face, flat, lines, number, shown, time_tag
+from breachwatch.kernel.ids import reference
 
 PARIS = ZoneInfo("Europe/Paris")
 ALLOWED = {"bdi", "span", "br"}
