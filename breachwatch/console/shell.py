@@ -4,7 +4,6 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Mapping
-from http import HTTPStatus
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +16,7 @@ from breachwatch.console.access import ANYBODY, Access, Page
 from breachwatch.console.passwords import same
 from breachwatch.console.sessions import Session, ThrottledError, csrf_fits
 from breachwatch.console.visits import BadFormError, Desk, ForbiddenError, Visit
-from breachwatch.console.words import OOPS, ROLE_NAMES
+from breachwatch.console.words import ERROR_CODES, OOPS, ROLE_NAMES
 from breachwatch.kernel.errors import (
     BreachwatchError,
     ConflictError,
@@ -199,8 +198,7 @@ def oops(
         headers = dict(error.headers or {})
     title, advice = OOPS[status]
     if (page is not None and page.kind != "page") or request.url.path.startswith(("/api/", "/ingest/")):
-        code = HTTPStatus(status).phrase.lower().replace(" ", "_")
-        body = {"error": {"code": code, "message": detail or title}}
+        body = {"error": {"code": ERROR_CODES[status], "message": detail or title}}
         return JSONResponse(body, status, headers=headers)
     try:
         response = _oops_page(desk, request, status, detail, page, visit)

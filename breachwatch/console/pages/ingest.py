@@ -13,6 +13,7 @@ from breachwatch.console.access import TOKEN, Page
 from breachwatch.console.passwords import same, token_hash
 from breachwatch.console.shell import read_body
 from breachwatch.console.visits import Desk
+from breachwatch.console.words import ERROR_CODES
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.streams import Chunk
 
@@ -94,7 +95,7 @@ def chunks(records: list[bytes], source: str, origin: str, now: datetime) -> Ite
 
 
 def _refused(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": {"code": str(status), "message": message}}, status, headers)
+    return JSONResponse({"error": {"code": ERROR_CODES[status], "message": message}}, status, headers)
 
 
 PAGES = (Page("POST", "/ingest/{source}", TOKEN, ingest, "raw", LIMIT),)

@@ -1,12 +1,14 @@
 """What programs send is answered with 202 only when it is durable, and never half understood."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from breachwatch.console.pages.ingest import LIMIT, LONGEST_RECORD, MAX_CHUNK_BYTES, MAX_RECORDS, chunks
+from breachwatch.console.words import ERROR_CODES, OOPS
 from breachwatch.kernel.ids import event_id
 
 NOW = datetime(2026, 3, 27, 9, tzinfo=UTC)
@@ -53,6 +55,7 @@ async def test_without_the_right_token_nothing_is_taken(house, token: str) -> No
     answer = await send(house, b"{}\n", token=token)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["error"]["code"] == "unauthorized"
     assert house.ingest_token not in answer.text
     assert house.spool.chunks == []
 
@@ -68,6 +71,7 @@ async def test_an_unknown_source_is_named_with_those_that_are_known(house) -> No
     answer = await send(house, b"{}\n", source="app-audits")
     assert answer.status_code == 404
     assert "app-audit" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["code"] == "not_found"
 
 
 async def test_too_large_a_body_is_refused_before_it_is_read_and_while_it_is(house) -> None:
@@ -81,6 +85,7 @@ async def test_too_large_a_body_is_refused_before_it_is_read_and_while_it_is(hou
     headers = {"content-type": "text/plain", "authorization": f"Bearer {house.ingest_token}"}
     streamed = await house.browser().http.post("/ingest/app-audit", content=stream(), headers=headers)
     assert streamed.status_code == 413
+    assert streamed.json()["error"]["code"] == "content_too_large"
     assert house.spool.chunks == []
 
 
@@ -91,6 +96,12 @@ async def test_other_content_is_refused(house, kind: str) -> None:
 
 async def test_compressed_content_is_refused_and_not_taken_for_records(house) -> None:
     assert (await send(house, b"\x1f\x8b", **{"content-encoding": "gzip"})).status_code == 415
+
+
+def test_every_error_of_the_desk_has_a_code_and_the_reference_tells_each() -> None:
+    reference = (Path(__file__).parents[3] / "docs/reference/http-api.md").read_text("utf-8")
+    assert ERROR_CODES.keys() - {401} == OOPS.keys(), "401 is for programs; people are led to the door"
+    assert [code for code in ERROR_CODES.values() if f"`{code}`" not in reference] == []
 
 
 async def test_sent_again_under_its_key_the_same_records_keep_their_ids(house) -> None:
