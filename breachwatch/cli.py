@@ -44,6 +44,8 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line, for other programs.")]
 DEFAULT_CONFIG = Path("breachwatch.toml")
+WIDE = 10_000
+"""Columns of what goes into a pipe or a file, where nobody wraps lines."""
 Found = TypeVar("Found")
 
 
@@ -255,7 +257,7 @@ def replay(
         for alert in alerts:
             sys.stdout.write(json.dumps(wiring.alert_line(alert), ensure_ascii=False) + "\n")
     else:
-        _alert_table(alerts)
+        _alert_table(alerts, tally)
     err.print(account_line(tally), highlight=False, soft_wrap=True)
 
 
@@ -268,9 +270,12 @@ def account_line(tally: Tally) -> str:
     return text + (f"; {tally.late:,} events came too late for their windows" if tally.late else "")
 
 
-def _alert_table(alerts: list[Alert]) -> None:
+def _alert_table(alerts: list[Alert], tally: Tally) -> None:
     if not alerts:
-        out.print("No alerts: nothing in these files crosses a threshold of the playbooks.")
+        told = "No alerts: nothing in these files crosses a threshold of the playbooks."
+        if 2 * tally.events < tally.records:
+            told = f"No alerts, but only {tally.events:,} of {tally.records:,} lines were events; is the source right?"
+        out.print(told, highlight=False, soft_wrap=True)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("first event (UTC)", "last event (UTC)", "events", "people", "incident", "rule", "group"):
@@ -285,7 +290,7 @@ def _alert_table(alerts: list[Alert]) -> None:
             _printable(alert.title),
             _printable(", ".join(f"{key}={value}" for key, value in alert.group.items())),
         )
-    out.print(table)
+    out.print(table, width=None if out.is_terminal else WIDE, crop=False)
 
 
 def _printable(text: str) -> str:

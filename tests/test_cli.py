@@ -65,6 +65,24 @@ def test_an_empty_log_says_so_instead_of_saying_nothing(tmp_path: Path) -> None:
     assert "0 records = 0 events + 0 ignored + 0 dead letters" in done.stderr
 
 
+def test_a_log_that_is_mostly_something_else_is_told_from_a_quiet_one(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("no line of sshd\n" * 3, encoding="utf-8")
+    done = run("replay", "a.log", "--source", "linux-sshd", cwd=tmp_path)
+    assert done.stdout == "No alerts, but only 0 of 3 lines were events; is the source right?\n"
+
+
+def test_into_a_pipe_each_alert_is_one_line(tmp_path: Path) -> None:
+    line = "Mar 27 13:{:02d}:{:02d} web-1 sshd[7]: Failed password for root from 198.51.100.7 port 4711 ssh2\n"
+    lines = "".join(line.format(n // 60, n % 60) for n in range(90))
+    (tmp_path / "a.log").write_text(lines, encoding="utf-8")
+    done = run("replay", "a.log", "--source", "linux-sshd", "--reference", "2026-03-28T00:00:00Z", cwd=tmp_path)
+    heading, *rows = done.stdout.splitlines()
+    assert heading.split()[:3] == ["first", "event", "(UTC)"]
+    assert len(rows) == 1
+    assert "2026-03-27 13:00:" in rows[0]
+    assert "198.51.100.7" in rows[0]
+
+
 def test_good_playbooks_are_summed_up_and_bad_ones_named_by_file_and_line(tmp_path: Path) -> None:
     shutil.copytree(PLAYBOOKS, tmp_path / "playbooks")
     good = run("check", "playbooks", cwd=tmp_path)
