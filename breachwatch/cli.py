@@ -290,7 +290,9 @@ def _alert_table(alerts: list[Alert], tally: Tally) -> None:
             _printable(alert.title),
             _printable(", ".join(f"{key}={value}" for key, value in alert.group.items())),
         )
-    out.print(table, width=None if out.is_terminal else WIDE, crop=False)
+    if not out.is_terminal:
+        out.width = WIDE
+    out.print(table)
 
 
 def _printable(text: str) -> str:
