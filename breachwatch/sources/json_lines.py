@@ -18,10 +18,14 @@ from breachwatch.sources.event import (
     Parse,
     placed,
 )
-from breachwatch.sources.source import Path, accessor
+from breachwatch.sources.lookups import look_up, made, under
+from breachwatch.sources.source import Path
 from breachwatch.sources.times import ReadTime
 
 MAX_DEPTH = 64
+DEEP_BYTES = 5 * MAX_DEPTH
+"""A record without a list needs at least so many bytes to be too deep: each object in another is `"":{}` more."""
+_LIST, _BACKSLASH = b"[\\"
 
 TOO_DEEP = Dead("nested too deep")
 NOT_JSON = Dead("not JSON")
@@ -29,7 +33,6 @@ NOT_OBJECT = Dead("not a JSON object")
 
 
 _NESTED = (dict, list)
-Look = Callable[[dict[str, Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,64 +58,66 @@ def json_parser(
         required: paths without which a record is dead.
         derived: what is worked out beside the fields as they came.
     """
-    return _JsonLines(time_path, readers, required, derived).parse
+    event_of = _event_reader(time_path, readers, required, derived)
 
-
-class _JsonLines:
-    def __init__(
-        self, time_path: Path, readers: Sequence[ReadTime], required: Sequence[Path], derived: Sequence[Derived]
-    ) -> None:
-        self._stamp = accessor(time_path)
-        self._no_time = NO_TIME if time_path == ("time",) else Dead(f"no time in {'.'.join(time_path)}")
-        self._readers = tuple(readers)
-        self._needed = tuple((accessor(path), Dead(f"no {'.'.join(path)}")) for path in required)
-        self._derived = tuple((each.key, *_looks(each.paths), dict(each.values)) for each in derived)
-
-    def parse(self, raw: bytes, received_us: int) -> Outcome:
+    def parse(raw: bytes, received_us: int) -> Outcome:
         if len(raw) > MAX_RECORD_BYTES:
             return TOO_LONG
         try:
             fields = orjson.loads(raw)
             if type(fields) is not dict:
                 return NOT_OBJECT
-            if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _too_deep(fields):
+            # One byte is sought in 0.02 us; counting braces and seeking an escape took 0.5 us of every record.
+            if (_LIST in raw or len(raw) >= DEEP_BYTES) and _too_deep(raw, fields):
                 return TOO_DEEP
-            if b"\\u0000" in raw:
+            if _BACKSLASH in raw and b"\\u0000" in raw:
                 fields = _without_nul(fields)
-            return self._event(fields, received_us)
+            return event_of(fields, received_us)
         except orjson.JSONDecodeError:
             return _unreadable(raw)
         except Exception as error:
             return Dead(f"not read: {type(error).__name__}")
 
-    def _event(self, fields: dict[str, Any], received_us: int) -> Outcome:
-        stamp = self._stamp(fields)
-        if stamp is None:
-            return self._no_time
-        for look, lacking in self._needed:
-            if (value := look(fields)) is None or value == "" or type(value) in _NESTED:
-                return lacking
-        for key, look, others, values in self._derived:
-            value = look(fields)
-            if value is None:
-                value = next((found for other in others if (found := other(fields)) is not None), None)
-            if value is None:
-                fields.pop(key, None)
-            else:
-                fields[key] = values.get(value.lower(), value) if values and type(value) is str else value
-        for read in self._readers:
-            at_us = read(stamp, received_us)
-            if at_us is not None:
-                return placed(at_us, received_us, fields)
-        return BAD_TIME
+    return parse
 
 
-def _looks(paths: Sequence[Path]) -> tuple[Look, tuple[Look, ...]]:
-    first, *others = (accessor(path) for path in paths)
-    return first, tuple(others)
+def _event_reader(
+    time_path: Path, readers: Sequence[ReadTime], required: Sequence[Path], derived: Sequence[Derived]
+) -> Callable[[dict[str, Any], int], Outcome]:
+    no_time = NO_TIME if time_path == ("time",) else Dead(f"no time in {'.'.join(time_path)}")
+    known: dict[str, Any] = {"no_time": no_time, "NESTED": _NESTED, "BAD_TIME": BAD_TIME, "placed": placed}
+    lines = [*look_up(time_path, "stamp"), *under("if stamp is None:", ["return no_time"])]
+    for number, path in enumerate(required):
+        known[f"lacking_{number}"] = Dead(f"no {'.'.join(path)}")
+        lines += look_up(path, "value")
+        lines += under("if value is None or value == '' or type(value) in NESTED:", [f"return lacking_{number}"])
+    for number, each in enumerate(derived):
+        known[f"meanings_{number}"] = meanings = dict(each.values)
+        lines += _derivation(each, f"meanings_{number}" if meanings else "")
+    lines += ["at_us = None"]
+    for number, read in enumerate(readers):
+        known[f"read_{number}"] = read
+        lines += under("if at_us is None:", [f"at_us = read_{number}(stamp, received_us)"])
+    lines += ["return BAD_TIME if at_us is None else placed(at_us, received_us, fields)"]
+    reader: Callable[[dict[str, Any], int], Outcome] = made("fields, received_us", lines, known)
+    return reader
 
 
-def _too_deep(fields: dict[str, Any]) -> bool:
+def _derivation(derived: Derived, meanings: str) -> list[str]:
+    first, *others = derived.paths
+    lines = look_up(first, "value")
+    for path in others:
+        lines += under("if value is None:", look_up(path, "value"))
+    if meanings:
+        meaning = f"value = {meanings}.get(value) or {meanings}.get(value.lower(), value)"
+        lines += under("if type(value) is str:", [meaning])
+    lines += under("if value is not None:", [f"fields[{derived.key!r}] = value"])
+    return lines + under(f"elif {derived.key!r} in fields:", [f"del fields[{derived.key!r}]"])
+
+
+def _too_deep(raw: bytes, fields: dict[str, Any]) -> bool:
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False
     level: list[Any] = [fields]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _members(outer)]
