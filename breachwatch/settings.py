@@ -8,18 +8,20 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from breachwatch.kernel.errors import ContentError, Problem, RefusedError, UnavailableError
 from breachwatch.kernel.organisation import Organisation
 from breachwatch.kernel.shapes import problems_of
 from breachwatch.kernel.yaml import KeyPath, Node
+from breachwatch.sources.definition import known_zone
+from breachwatch.sources.registry import zoned_name
 
 EXAMPLE = Path(__file__).with_name("example.toml")
 _TABLE_OR_KEY = re.compile(r"\s*(?:(?P<list>\[)?\[(?P<table>[^\[\]]+)\]|(?P<key>[\w.\"'-]+)\s*=)")
+Zone = Annotated[str, AfterValidator(known_zone)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -33,7 +35,7 @@ class OrganisationSection(_Section):
     name: str
     address: str = ""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "FR"
-    timezone: str = "Europe/Paris"
+    timezone: Zone = "Europe/Paris"
     website: str = ""
     dpo_name: str
     dpo_email: str
@@ -42,21 +44,24 @@ class OrganisationSection(_Section):
     authority_url: str = "https://www.cnil.fr/"
     default_language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"no time zone is called {name!r}; use an IANA name such as Europe/Paris") from error
-        return name
-
     def value(self) -> Organisation:
         """The plain value that the core knows."""
         return Organisation(**self.model_dump())
 
 
-class FileInput(_Section):
+class _Read(_Section):
+    """What is read in lines. `timezone`: the zone of local times in them, if it is not the organisation's."""
+
+    source: str
+    timezone: Zone | None = None
+
+    @property
+    def reads(self) -> str:
+        """The name under which this source is loaded, its zone included."""
+        return zoned_name(self.source, self.timezone or "")
+
+
+class FileInput(_Read):
     """Follow a growing file (or every file of a glob) through rotation, truncation and restarts.
 
     `start`: where files begin that are there when this input runs for the very first time.
@@ -64,25 +69,22 @@ class FileInput(_Section):
 
     type: Literal["file"]
     path: str
-    source: str
     start: Literal["beginning", "end"] = "beginning"
 
 
-class SyslogInput(_Section):
+class SyslogInput(_Read):
     """Listen for syslog, RFC 5424 and RFC 3164; loopback unless `host` says otherwise."""
 
     type: Literal["syslog"]
     protocol: Literal["tcp", "udp"] = "tcp"
     host: str = "127.0.0.1"
     port: Port = 6514
-    source: str
 
 
-class StdinInput(_Section):
+class StdinInput(_Read):
     """Read standard input to its end."""
 
     type: Literal["stdin"]
-    source: str
 
 
 Input = Annotated[FileInput | SyslogInput | StdinInput, Field(discriminator="type")]

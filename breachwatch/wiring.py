@@ -111,7 +111,8 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         ContentError: settings, sources, playbooks or keys with every problem found.
         UnavailableError: the state folder, database or port cannot be had.
     """
-    sources = load_sources(settings.source_files, timezone=settings.organisation.timezone)
+    zoned = {(entry.source, entry.timezone) for entry in settings.inputs if entry.timezone}
+    sources = load_sources(settings.source_files, timezone=settings.organisation.timezone, zoned=zoned)
     _known_sources(settings, sources)
     content = _content(settings.playbooks_dir, sources)
     keys = open_keys(settings.state_dir)
@@ -130,13 +131,13 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         waypoint=waypoint,
         now=now,
     )
-    followed = [(entry, _collector(entry, sources[entry.source], spool, waypoint)) for entry in settings.inputs]
+    followed = [(entry, _collector(entry, sources[entry.reads], spool, waypoint)) for entry in settings.inputs]
 
     watches = _watches(settings, flow, store, spool, pseudonymise, waypoint)
     watched: list[Watching] = [*watches.values()]
 
     def status() -> Mapping[str, Any]:
-        ways_in = [(one.source, one.type, each) for one, each in followed]
+        ways_in = [(one.reads, one.type, each) for one, each in followed]
         return service_status(engine.status(), ways_in, watched)
 
     desk, url = _desk(settings, flow, store, spool, sources, status, mailbox_url)
@@ -175,13 +176,12 @@ def _watches(
     }
     directory = _directory(settings)
     if directory is not None:
-        told = directory.skipped
-        watches["people"] = people_watch(flow, store.ledger, directory, pseudonymise, now, waypoint, told)
+        watches["people"] = people_watch(flow, store.ledger, directory, pseudonymise, now, waypoint, directory.skipped)
     return watches
 
 
 def _known_sources(settings: Settings, sources: Mapping[str, Source]) -> None:
-    unknown = [entry.source for entry in settings.inputs if entry.source not in sources]
+    unknown = [entry.source for entry in settings.inputs if entry.reads not in sources]
     if unknown:
         known = ", ".join(sorted(sources))
         raise ContentError(
@@ -258,7 +258,7 @@ def _desk(
             status=status,
             append=spool.append,
             ingest_token_hash=token_hash(_ingest_token(settings)),
-            sources=tuple(sources),
+            sources=tuple(name for name in sources if "@" not in name),
             allowed_hosts=section.allowed_hosts,
             secure_cookies=url.startswith("https://"),
             desk_url=url,

@@ -64,7 +64,7 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     assert problems == [
         'breachwatch.toml:4:1: missing key "dpo_name" in organisation; is "dpo_nam" meant to be it?',
         'breachwatch.toml:6:1: unknown key "dpo_nam"; did you mean "dpo_name"?',
-        'breachwatch.toml:16:1: unknown key "follow"; known: start',
+        'breachwatch.toml:16:1: unknown key "follow"; known: start, timezone',
     ]
 
 
@@ -109,3 +109,12 @@ def test_a_file_that_is_no_toml_or_not_there_is_one_plain_problem(tmp_path: Path
     assert len(read(tmp_path, "[organisation\n")) == 1
     with pytest.raises(ContentError, match="cannot be read"):
         read_settings(tmp_path / "nothing.toml")
+
+
+def test_an_input_s_zone_is_checked_and_is_part_of_the_name_of_what_it_reads(tmp_path: Path) -> None:
+    zoned = GOOD.replace('source = "linux-sshd"', 'source = "linux-sshd"\ntimezone = "Europe/Berlin"')
+    (tmp_path / "breachwatch.toml").write_text(zoned, encoding="utf-8")
+    assert read_settings(tmp_path / "breachwatch.toml").inputs[0].reads == "linux-sshd@Europe/Berlin"
+    (tmp_path / "breachwatch.toml").write_text(GOOD, encoding="utf-8")
+    assert read_settings(tmp_path / "breachwatch.toml").inputs[0].reads == "linux-sshd"
+    assert any("Europe/Berln" in line for line in read(tmp_path, zoned.replace("Berlin", "Berln")))

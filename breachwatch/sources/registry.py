@@ -1,6 +1,7 @@
 """The sources: those of the package, and those that people define in files of their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,12 +21,16 @@ from breachwatch.sources.times import reader
 _MERGED = ("attributes", "constants", "time")
 
 
-def load_sources(extra: Sequence[Path] = (), *, timezone: str = "UTC") -> dict[str, Source]:
+def load_sources(
+    extra: Sequence[Path] = (), *, timezone: str = "UTC", zoned: Collection[tuple[str, str]] = ()
+) -> dict[str, Source]:
     """Every source by name.
 
     Args:
         extra: definition files of the operator; one may extend those before it.
         timezone: IANA name of the zone of times that tell none.
+        zoned: (source, zone) of inputs whose local times are of a zone of their own; each makes one more source, called
+            by `zoned_name`, that is the same in everything else. Unknown sources make none.
 
     Raises:
         ContentError: every problem of every file, with line, column and the nearest right word.
@@ -46,7 +51,19 @@ def load_sources(extra: Sequence[Path] = (), *, timezone: str = "UTC") -> dict[s
             loaded[definition.name] = raw, definition
     if problems:
         raise ContentError(problems)
-    return {name: make_source(definition, timezone) for name, (_, definition) in loaded.items()}
+    sources = {name: make_source(definition, timezone) for name, (_, definition) in loaded.items()}
+    for name, zone in zoned:
+        if name in loaded:
+            definition = loaded[name][1]
+            told = definition.time.model_copy(update={"timezone": zone})
+            source = make_source(definition.model_copy(update={"time": told}), zone)
+            sources[zoned_name(name, zone)] = replace(source, name=zoned_name(name, zone))
+    return sources
+
+
+def zoned_name(source: str, zone: str) -> str:
+    """What a source is called whose local times are of a zone of their own, such as `linux-sshd@Europe/Berlin`."""
+    return f"{source}@{zone}" if zone else source
 
 
 def make_source(definition: Definition, timezone: str = "UTC") -> Source:

@@ -157,3 +157,17 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_time_zone_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ContentError, match="no time zone is called 'Europe/Pari'"):
         load_sources(timezone="Europe/Pari")
+
+
+def test_a_source_of_another_zone_reads_its_local_times_so_and_answers_to_the_same_rules() -> None:
+    sources = load_sources(timezone="UTC", zoned=[("linux-sshd", "Europe/Berlin"), ("nothing", "Europe/Berlin")])
+    here, there = sources["linux-sshd"], sources["linux-sshd@Europe/Berlin"]
+    line = b"Mar 27 13:00:00 web-1 sshd[7]: Failed password for root from 198.51.100.7 port 4711 ssh2"
+    received = 1_774_656_000_000_000
+    one, other = here.parse(line, received), there.parse(line, received)
+    assert isinstance(one, Event)
+    assert isinstance(other, Event)
+    assert one.at_us - other.at_us == 3_600_000_000, "13:00 in Berlin is an hour before 13:00 UTC in winter time"
+    assert there.name == "linux-sshd@Europe/Berlin"
+    assert (there.logsource, there.title, there.attributes) == (here.logsource, here.title, here.attributes)
+    assert "nothing@Europe/Berlin" not in sources
