@@ -1,13 +1,13 @@
 """The match stage: chunks in, matches out. Stateless, so any worker may take any chunk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from breachwatch.detection.content import Content
 from breachwatch.detection.matcher import Matcher
 from breachwatch.detection.tellers import Teller
-from breachwatch.kernel.ids import event_id
+from breachwatch.kernel.ids import EventId, event_ids
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Chunk, DeadLetter, Match, Tally
 from breachwatch.kernel.time import to_microseconds
@@ -67,6 +67,7 @@ class Detector:
         matches: list[Match] = []
         dead: list[DeadLetter] = []
         ignored: dict[str, int] = {}
+        name_of = event_ids(chunk.origin)
         events = 0
         for index, record in enumerate(chunk.records):
             try:
@@ -77,7 +78,7 @@ class Detector:
                 events += 1
                 found = matcher(outcome.fields)
                 if found:
-                    _tell(plan, found, outcome, chunk, index, matches)
+                    _tell(plan, found, outcome, name_of(chunk.first_ordinal + index), matches)
             elif isinstance(outcome, Ignored):
                 ignored[outcome.reason] = ignored.get(outcome.reason, 0) + 1
             elif isinstance(outcome, Dead):
@@ -91,11 +92,10 @@ class Detector:
         }
 
 
-def _tell(plan: _Plan, found: list[int], event: Event, chunk: Chunk, index: int, matches: list[Match]) -> None:
-    event_name = event_id(chunk.origin, chunk.first_ordinal + index)
+def _tell(plan: _Plan, found: Sequence[int], event: Event, name: EventId, matches: list[Match]) -> None:
     for at in found:
         try:
-            matches.append(plan.tellers[at].match(event, event_name))
+            matches.append(plan.tellers[at].match(event, name))
         except Exception as error:
             plan.matcher.switch_off(at, f"{type(error).__name__} while telling a match")
 

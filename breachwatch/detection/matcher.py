@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from breachwatch.detection.compiler import Accessor, Compiler, Fields, Matches
+from breachwatch.detection.compiler import Compiler, Fields, Matches
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not, Number, Text, Truth, Where
 from breachwatch.detection.rules import Rule
-from breachwatch.sources.source import Source, accessor
+from breachwatch.sources.lookups import look_up, made
+from breachwatch.sources.source import Source
 
 MAX_DECIDING = 4
 """Most fields whose values are remembered together."""
@@ -66,7 +67,7 @@ class Matcher:
 
     def _decide_by(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
-        self._key = _key_of([accessor(path) for path in paths])
+        self._key = _key_of(paths)
         self._plain: dict[tuple[Any, ...], Left] = {}
         self._typed: dict[tuple[Any, ...], Left] = {}
 
@@ -165,15 +166,13 @@ def _wheres(condition: Condition) -> list[Where]:
             return [condition]
 
 
-def _key_of(gets: Sequence[Accessor]) -> Callable[[Fields], tuple[Any, ...]]:
-    match gets:
-        case [one]:
-            return lambda fields: (one(fields),)
-        case [one, two]:
-            return lambda fields: (one(fields), two(fields))
-        case [one, two, three]:
-            return lambda fields: (one(fields), two(fields), three(fields))
-    return lambda fields: tuple([get(fields) for get in gets])
+def _key_of(paths: Sequence[Path]) -> Callable[[Fields], tuple[Any, ...]]:
+    names = [f"value_{number}" for number in range(len(paths))]
+    lines = [line for path, name in zip(paths, names, strict=True) for line in look_up(path, name)]
+    key: Callable[[Fields], tuple[Any, ...]] = made(
+        "fields", [*lines, f"return ({''.join(f'{n}, ' for n in names)})"], {}
+    )
+    return key
 
 
 def _always(_fields: Fields) -> bool:

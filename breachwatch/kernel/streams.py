@@ -26,7 +26,7 @@ class Chunk:
     oversized: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Match:
     """One event that matched one Sigma rule; past this point people are references.
 
@@ -36,6 +36,7 @@ class Match:
     `sample`: the OCSF attributes the playbook lists as evidence, nested, pseudonymised.
     """
 
+    # Not frozen: making a frozen one takes 1.2 us, this one 0.2, and there may be one for every event.
     playbook: str
     rule: str
     event_id: EventId
