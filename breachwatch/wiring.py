@@ -46,7 +46,7 @@ from breachwatch.ledger.keys import Keys, open_keys
 from breachwatch.ledger.store import Store, open_ledger
 from breachwatch.notices.placeholders import PLACEHOLDERS
 from breachwatch.pipeline import CaseFlow, World
-from breachwatch.pipeline.case import codec
+from breachwatch.pipeline.case import codec, derived
 from breachwatch.pipeline.letters import CaseLetters
 from breachwatch.settings import (
     CsvDirectorySection,
@@ -330,7 +330,7 @@ def _open_store(settings: Settings, keys: Keys, *, must_exist: bool = False, way
     section = settings.ledger
     url = read_secret(section.url_file) if section.url_file else section.url
     url = url or f"sqlite:///{settings.state_dir / 'ledger.sqlite'}"
-    return open_ledger(url, keys, codec(), must_exist=must_exist, waypoint=waypoint)
+    return open_ledger(url, keys, codec(), derived, must_exist=must_exist, waypoint=waypoint)
 
 
 def add_member(

@@ -3,7 +3,7 @@
 Everything here is synchronous and quick; the edges decide about threads.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -89,6 +89,24 @@ class CaseSummary:
     filing: str
     notices: str
     notified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What must lie beside one case file because of its facts.
+
+    `references` affected, with their `digest` as in `SubjectsLinked`; `audiences`: people of each approval of notices,
+    the first approval first.
+    """
+
+    summary: CaseSummary
+    references: int
+    digest: str
+    audiences: Sequence[int]
+
+
+Derive = Callable[[IncidentId, Sequence[Recorded]], Derived]
+"""Folds a case file into what must lie beside it; pure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +216,9 @@ class Ledger(Protocol):
             TamperedError: any of it is not what was written.
         """
 
+    def incidents(self) -> list[IncidentId]:
+        """Every incident that has a case file."""
+
     def summaries(self, *, open_only: bool = False) -> list[CaseSummary]:
         """All incidents, newest raised first."""
 
@@ -229,7 +250,10 @@ class Ledger(Protocol):
         """Incidents all of whose notices came to an end that the case file does not know of yet."""
 
     def verify(self) -> Iterator[str]:
-        """Every break found in any chain or head, as `INCIDENT seq N: what`; nothing when all is as written."""
+        """Every break found in any chain or head, as `INCIDENT seq N: what`; nothing when all is as written.
+
+        Then what lies beside a case file (summary, references, notices) and does not fit it, as `INCIDENT: what`.
+        """
 
 
 class Vault(Protocol):

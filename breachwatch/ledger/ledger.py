@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from breachwatch.kernel.errors import TamperedError
 from breachwatch.kernel.facts import Codec, Recorded
 from breachwatch.kernel.ids import IncidentId, SubjectRef
-from breachwatch.kernel.ports import AlertRow, CaseSummary, OutboxRow, Waypoint, passing
+from breachwatch.kernel.ports import AlertRow, CaseSummary, Derive, OutboxRow, Waypoint, passing
 from breachwatch.ledger import rows
+from breachwatch.ledger.beside import Beside, raw, raw_facts
 from breachwatch.ledger.chain import Seals, StoredFact, break_of, breaks
 from breachwatch.ledger.database import Database
 from breachwatch.ledger.schema import alerts, dispatches, facts, heads, outbox, subject_refs, summaries, totals
@@ -29,11 +30,19 @@ _READ_AHEAD_ROWS = 1_000
 class SqlLedger:
     """Implements `kernel.ports.Ledger`."""
 
-    def __init__(self, database: Database, seals: Seals, codec: Codec, waypoint: Waypoint = passing) -> None:
+    def __init__(
+        self,
+        database: Database,
+        seals: Seals,
+        codec: Codec,
+        waypoint: Waypoint = passing,
+        derive: Derive | None = None,
+    ) -> None:
         self._database = database
         self._seals = seals
         self._codec = codec
         self._waypoint = waypoint
+        self._derive = derive
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
@@ -67,12 +76,16 @@ class SqlLedger:
             TamperedError: a hash, a seal or the end of the chain is not what was written; the text names where.
         """
         with self._database.reading() as connection:
-            chain = [StoredFact._make(row) for row in connection.execute(_raw_facts(incident_id))]
+            chain = [StoredFact._make(row) for row in connection.execute(raw_facts(incident_id))]
             end = connection.execute(_raw_heads().where(heads.c.incident_id == incident_id)).first()
         stored = (end[1], end[2], end[3]) if end else None
         if broken := break_of(self._seals, incident_id, stored, chain):
             raise TamperedError(f"the case file is not what was written: {broken}")
         return [rows.proven_fact(fact, self._codec) for fact in chain]
+
+    def incidents(self) -> list[IncidentId]:
+        """Every incident that has a case file."""
+        return self._incidents(sa.select(heads.c.incident_id).order_by(heads.c.incident_id))
 
     def summaries(self, *, open_only: bool = False) -> list[CaseSummary]:
         """All incidents, newest raised first; `open_only` leaves out dismissed and closed ones."""
@@ -162,19 +175,24 @@ class SqlLedger:
         """Every break found in any chain or head, as `INCIDENT seq N: what`; nothing when all is as written.
 
         One consistent view is read, so the service may go on writing meanwhile. A break that is no one incident's is
-        told as `ledger seq 0: what`.
+        told as `ledger seq 0: what`. Then, where the ledger was opened with `derive`, what lies beside a whole case
+        file and does not fit it, as `INCIDENT: what`.
         """
+        named: set[str] = set()
         with self._database.reading() as connection:
-            total = connection.execute(sa.select(*map(_raw, _TOTAL))).first()
+            total = connection.execute(sa.select(*map(raw, _TOTAL))).first()
             ends = {row[0]: (row[1], row[2], row[3]) for row in connection.execute(_raw_heads())}
-            stored = connection.execution_options(yield_per=_READ_AHEAD_ROWS).execute(_raw_facts())
+            stored = connection.execution_options(yield_per=_READ_AHEAD_ROWS).execute(raw_facts())
             for broken in breaks(
                 self._seals,
                 ends,
                 map(StoredFact._make, stored),
                 (total[0], total[1], total[2], total[3]) if total else None,
             ):
+                named.add(broken.incident_id)
                 yield str(broken)
+            if self._derive:
+                yield from Beside(connection, self._codec, self._derive).strays(named)
 
     def _rows(self, query: sa.Select[Any]) -> list[Any]:
         with self._database.reading() as connection:
@@ -184,17 +202,6 @@ class SqlLedger:
         return [IncidentId(row.incident_id) for row in self._rows(query)]
 
 
-def _raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """A column as it lies there: no type of ours reads it, since what lies there may be anything."""
-    return sa.type_coerce(column, sa.types.NullType())
-
-
 def _raw_heads() -> sa.Select[Any]:
-    columns: list[sa.ColumnElement[Any]] = [_raw(heads.c[name]) for name in ("incident_id", "seq", "hash", "mac")]
+    columns: list[sa.ColumnElement[Any]] = [raw(heads.c[name]) for name in ("incident_id", "seq", "hash", "mac")]
     return sa.select(*columns)
-
-
-def _raw_facts(incident_id: str | None = None) -> sa.Select[Any]:
-    columns: list[sa.ColumnElement[Any]] = [_raw(facts.c[name]) for name in StoredFact._fields]
-    query = sa.select(*columns).order_by(facts.c.incident_id, facts.c.seq)
-    return query if incident_id is None else query.where(facts.c.incident_id == incident_id)

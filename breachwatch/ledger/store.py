@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from breachwatch.kernel.facts import Codec
-from breachwatch.kernel.ports import Ledger, OutboxStore, Team, Vault, Waypoint, passing
+from breachwatch.kernel.ports import Derive, Ledger, OutboxStore, Team, Vault, Waypoint, passing
 from breachwatch.ledger.chain import Seals
 from breachwatch.ledger.database import Database
 from breachwatch.ledger.keys import Keys
@@ -39,6 +39,7 @@ def open_ledger(
     url: str,
     keys: Keys,
     codec: Codec,
+    derive: Derive | None = None,
     *,
     must_exist: bool = False,
     busy_timeout: timedelta = timedelta(seconds=5),
@@ -46,6 +47,7 @@ def open_ledger(
 ) -> Store:
     """Open the ledger at an SQLAlchemy URL (`sqlite:///PATH`, `postgresql://...`), its schema brought up to date.
 
+    `derive`: by which `verify` also proves what lies beside the case files.
     `busy_timeout`: how long a write waits for others before it gives up. `waypoint` is told `ledger:before-commit`
     and `ledger:after-commit` in each transaction of the ledger.
 
@@ -64,7 +66,7 @@ def open_ledger(
         database.close()
         raise
     return Store(
-        ledger=SqlLedger(database, seals, codec, waypoint),
+        ledger=SqlLedger(database, seals, codec, waypoint, derive),
         vault=SqlVault(database, keys),
         outbox=SqlOutbox(database),
         team=SqlTeam(database, keys),

@@ -19,7 +19,7 @@ from breachwatch.incidents.state import Incident, NotRaised
 from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.facts import Codec, Recorded
 from breachwatch.kernel.ids import IncidentId
-from breachwatch.kernel.ports import CaseSummary
+from breachwatch.kernel.ports import CaseSummary, Derived
 from breachwatch.notices import decide as notices_decide
 from breachwatch.notices import facts as notices_facts
 from breachwatch.notices.state import Notices
@@ -115,6 +115,17 @@ def summarise(case: Case) -> CaseSummary:
         notices=_notices_state(case.notices),
         notified_at=case.filing.submissions[0].submitted_at if case.filing.submissions else None,
     )
+
+
+def derived(incident_id: IncidentId, facts: Iterable[Recorded]) -> Derived:
+    """What must lie beside a case file.
+
+    Raises:
+        NotFoundError: its facts raise no incident.
+    """
+    case = fold(incident_id, facts)
+    audiences = [approval.audience for approval in case.notices.approvals]
+    return Derived(summarise(case), case.subjects.total, case.subjects.digest, audiences)
 
 
 def _filing_state(filing: Filing) -> str:

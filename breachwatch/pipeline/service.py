@@ -1,5 +1,6 @@
 """What the engines, the clock and the desk call: one transaction of the ledger for each thing that happens."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -12,7 +13,7 @@ from breachwatch.filings.form import FilledForm, approved_form, fill
 from breachwatch.filings.meta import FilingMeta
 from breachwatch.filings.pdf import to_pdf
 from breachwatch.incidents.commands import RaiseByHand, TakeAlert
-from breachwatch.kernel.errors import BreachwatchError, ConflictError, NotFoundError, RefusedError
+from breachwatch.kernel.errors import BreachwatchError, ConflictError, NotFoundError, RefusedError, UnavailableError
 from breachwatch.kernel.facts import SYSTEM, Actor
 from breachwatch.kernel.ids import IncidentId, derive
 from breachwatch.kernel.organisation import Organisation
@@ -32,6 +33,9 @@ from breachwatch.pipeline.world import World
 from breachwatch.subjects.commands import LinkSubjects, ReportResolution
 from breachwatch.subjects.resolve import resolve
 
+log = logging.getLogger(__name__)
+_MENDED_AT_A_TIME = 100
+
 
 class CaseFlow:
     """The case plane as a service. Every method is one unit of work and safe to repeat."""
@@ -40,6 +44,7 @@ class CaseFlow:
         self._ledger = ledger
         self._vault = vault
         self.world = world
+        self._to_mend: list[IncidentId] | None = None
 
     @property
     def organisation(self) -> Organisation:
@@ -185,11 +190,13 @@ class CaseFlow:
     def ring(self, now: datetime) -> int:
         """Let every clock that wants to know the time hear it; returns the number of incidents that spoke.
 
-        One case that cannot hear it keeps no other from ringing.
+        One case that cannot hear it keeps no other from ringing. The first calls also go through all cases, some at a
+        time, and put summaries right that are not what the facts say, so that no clock stays silent for it.
 
         Raises:
             BreachwatchError: what kept the first such case from ringing, after all others rang.
         """
+        self._mend_some()
         rung, failed = 0, list[BreachwatchError]()
         for incident_id in self._ledger.waking(now):
             try:
@@ -199,6 +206,34 @@ class CaseFlow:
         if failed:
             raise failed[0]
         return rung
+
+    def _mend_some(self) -> None:
+        if self._to_mend is None:
+            self._to_mend = self._ledger.incidents()
+        for incident_id in self._to_mend[-_MENDED_AT_A_TIME:]:
+            try:
+                self._mend(incident_id)
+            except UnavailableError:
+                raise
+            except BreachwatchError as error:
+                log.error("the summary of incident %s cannot be made: %s", incident_id, error)
+            self._to_mend.remove(incident_id)
+
+    def _mend(self, incident_id: IncidentId) -> None:
+        if self._summary_fits(fold(incident_id, self._ledger.facts(incident_id))):
+            return
+        with self._ledger.begin() as tx:
+            case = fold(incident_id, tx.facts(incident_id))
+            if not self._summary_fits(case):
+                tx.save_summary(summarise(case))
+                log.error("the summary of incident %s was not what its facts say; it was made anew", incident_id)
+
+    def _summary_fits(self, case: Case) -> bool:
+        right = summarise(case)
+        try:
+            return self._ledger.summary(case.id) == right
+        except (ArithmeticError, TypeError, ValueError):  # whatever lies in its columns
+            return False
 
     def _ring_one(self, incident_id: IncidentId, now: datetime) -> bool:
         with self._ledger.begin() as tx:

@@ -5,30 +5,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
-from email.message import EmailMessage
 
 import pytest
 
 from breachwatch.assessment.commands import DecideRisk
-from breachwatch.couriers.courier import Courier, Sender
-from breachwatch.couriers.reply import Accepted, Verdict
 from breachwatch.filings.commands import ApproveFiling, EditFiling, RecordSubmission
 from breachwatch.incidents.commands import AttachNote, DismissIncident, RaiseByHand, ReopenIncident
-from breachwatch.kernel.errors import (
-    ConflictError,
-    HeldError,
-    NotFoundError,
-    OutOfOrderError,
-    RefusedError,
-    TamperedError,
-)
-from breachwatch.kernel.facts import Actor, encode, seal
+from breachwatch.kernel.errors import ConflictError, HeldError, NotFoundError, OutOfOrderError, RefusedError
+from breachwatch.kernel.facts import Actor
 from breachwatch.kernel.ids import AlertId, IncidentId, SubjectRef
 from breachwatch.kernel.ports import Contact, DirectoryEntry, Member
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.streams import Alert
 from breachwatch.ledger.keys import Keys
-from breachwatch.ledger.schema import facts, heads
 from breachwatch.ledger.store import Store, open_ledger
 from breachwatch.notices.commands import ApproveNotices
 from breachwatch.pipeline import CaseFlow
@@ -56,34 +45,6 @@ class People:
 
 def refs(count: int) -> tuple[SubjectRef, ...]:
     return tuple(PSEUDONYM("customer_id", f"c{n}") for n in range(count))
-
-
-class Mailed:
-    """A relay that takes everything for a person and keeps it."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    async def send(self, mail: EmailMessage, sender: str, to: str) -> Verdict:
-        self.texts.append(mail.as_string())
-        return Accepted("250 OK")
-
-    async def close(self) -> None:
-        pass
-
-
-def forge_approval(store: Store, home: IncidentId, *, rehashed: bool) -> None:
-    """Put other words into what was approved, past the trigger that guards facts against accidents."""
-    approval = next(fact for fact in store.ledger.facts(home) if fact.type == "NoticesApproved")
-    body = encode(approval.body).replace("The key was revoked.", "Now pay to account 7.")
-    right = seal(approval.prev_hash, home, approval.seq, approval.type, approval.at, "camille", "person", body)
-    with store.database.engine.begin() as connection:
-        off = "DROP TRIGGER facts_stay" if store.database.is_sqlite else "ALTER TABLE facts DISABLE TRIGGER USER"
-        connection.exec_driver_sql(off)
-        here = facts.update().where(facts.c.incident_id == home, facts.c.seq == approval.seq)
-        connection.execute(here.values(body=body, hash=right if rehashed else approval.hash))
-        if rehashed:
-            connection.execute(heads.update().where(heads.c.incident_id == home).values(hash=right))
 
 
 @pytest.fixture
@@ -396,36 +357,6 @@ class TestApprovals:
                 letters.letter(row)
             flow.command(raised, again)
             assert letters.letter(row) == written
-
-    @pytest.mark.parametrize("rehashed", [False, True])
-    async def test_a_text_changed_in_the_database_is_never_mailed(
-        self,
-        store: Store,
-        flow: CaseFlow,
-        raised: IncidentId,
-        world: World,
-        camille: Actor,
-        hour: Hour,
-        caplog: pytest.LogCaptureFixture,
-        rehashed: bool,
-    ) -> None:
-        """The forger may write every row and make the hash fit; he has not the key."""
-        flow.command(raised, DecideRisk(camille, hour(1), "notify_authority_and_people", "Cards."))
-        flow.command(raised, self._notices(flow, raised, camille, hour(2)))
-        assert len(store.ledger.sealed_facts(raised)) == flow.case(raised).seq
-        forge_approval(store, raised, rehashed=rehashed)
-        with pytest.raises(TamperedError, match=f"{raised} seq"):
-            store.ledger.sealed_facts(raised)
-
-        mailed = Mailed()
-        letters = CaseLetters(store.ledger, store.vault, world, "https://desk.example.org", {})
-        courier = Courier(store.outbox, letters, mailed, Sender("dpo@example.org", "Shop"), lambda: hour(2), "one")
-        while await courier.step():
-            pass
-        assert mailed.texts == []
-        assert {row.state for row in store.ledger.notices(raised)} == {"retry"}
-        assert all("the case file is not what was written" in row.reply for row in store.ledger.notices(raised))
-        assert "breachwatch verify" in caplog.text
 
     @staticmethod
     def _notices(flow: CaseFlow, home: IncidentId, by: Actor, at: datetime) -> ApproveNotices:
