@@ -2,7 +2,7 @@
 
 The modules are loaded once, so that a life begins in a moment; each life is a process of its own, which a SIGKILL ends
 as it would end any other. What is the test's own here, and nowhere in the program: the place to die at, the wall clock
-(shifted by the seconds in a file, so that a test may let days pass), and shorter waits for locks and answers.
+(shifted by the seconds in a file, so that a test may let days pass), and shorter waits for locks, answers and alerts.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from breachwatch import wiring
+from breachwatch.engines import pacing
 from breachwatch.settings import read_settings
 
 
@@ -101,6 +102,7 @@ def bend(order: dict[str, Any]) -> None:
     bent.Spool = partial(wiring.Spool, busy_timeout=busy)
     bent.open_ledger = partial(wiring.open_ledger, busy_timeout=busy)
     patience = order["smtp_seconds"]
+    pacing.FIRST_PAUSE, pacing.LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=0.4)
     bent.SmtpSettings = partial(wiring.SmtpSettings, timeout_seconds=patience, data_timeout_seconds=patience)
 
 
