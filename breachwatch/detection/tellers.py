@@ -15,6 +15,7 @@ from breachwatch.kernel.ids import EventId, SubjectRef
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Match
 from breachwatch.sources.event import Event
+from breachwatch.sources.lookups import look_up, made, under
 from breachwatch.sources.source import Source, accessor
 
 MAX_VALUE = 256
@@ -35,42 +36,29 @@ class Teller:
         self._source = source.name
         self._pseudonym = pseudonymise
         self._kinds = {source.native(subject.field): subject.kind for subject in reversed(meaning.subjects)}
-        self._values = [(name, *self._reader(source, name)) for name in rule.wanted]
+        self._values = self._values_of(source, rule.wanted)
         self._subjects = [
             (self._get(source, subject.field), subject.kind)
             for subject in meaning.subjects
             if subject.rules is None or rule.names & set(subject.rules)
         ]
-        self._evidence = [
-            (tuple(parents), leaf, *self._reader(source, path))
-            for path in meaning.evidence
-            for *parents, leaf in [path.split(".")]
-        ]
+        self._sample = self._sample_of(source, meaning.evidence)
         self._records = self._get(source, meaning.records_field) if meaning.records_field else None
         self._touches = meaning.records_rules is None or bool(rule.names & set(meaning.records_rules))
 
     def match(self, event: Event, name: EventId) -> Match:
         """The match of one event that the rule matched."""
         fields = event.fields
-        values: dict[str, str] = {}
-        for field, get, kind in self._values:
-            value = get(fields)
-            if value is None:
-                continue
-            if type(value) is str and value and is_plain(value):
-                values[field] = self._pseudonym(kind, value) if kind else value
-            elif texts := self._texts(value, kind):
-                values[field] = SEPARATOR.join(texts)
         return Match(
             self._rule.playbook,
             self._rule.id,
             name,
             event.at_us,
             self._source,
-            values,
+            self._values(fields),
             self._people(fields) if self._subjects else (),
             self._touched(fields),
-            self._sample(event),
+            self._sample(fields, event.at_us),
         )
 
     @staticmethod
@@ -81,9 +69,41 @@ class Teller:
             return lambda _fields: constant
         return accessor(path) if path is not None else lambda _fields: None
 
-    def _reader(self, source: Source, field: str) -> tuple[_Get, str]:
+    def _values_of(self, source: Source, fields: Iterable[str]) -> Callable[[Any], dict[str, str]]:
+        """One function for all values: half the time of a loop over the fields."""
+        lines = ["values = {}"]
+        known = {"texts": self._texts, "pseudonym": self._pseudonym, "SEPARATOR": SEPARATOR, "plain": is_plain}
+        for number, field in enumerate(fields):
+            kind = self._read(source, field, number, lines, known)
+            told = f"pseudonym({kind!r}, value)" if kind else "value"
+            lines += under("if type(value) is str and value and plain(value):", [f"values[{field!r}] = {told}"])
+            several = under(f"if found := texts(value, {kind!r}):", [f"values[{field!r}] = SEPARATOR.join(found)"])
+            lines += under("elif value is not None:", several)
+        values: Callable[[Any], dict[str, str]] = made("fields", [*lines, "return values"], known)
+        return values
+
+    def _sample_of(self, source: Source, evidence: Iterable[str]) -> Callable[[Any, int], dict[str, Any]]:
+        lines = ["sample = {'time': at_us // 1000}"]
+        known: dict[str, Any] = {"shown": self._shown, "plain": is_plain}
+        for number, dotted in enumerate(evidence):
+            kind = self._read(source, dotted, number, lines, known)
+            *parents, leaf = dotted.split(".")
+            place = "sample" + "".join(f".setdefault({parent!r}, {{}})" for parent in parents)
+            plain = "" if kind else "value if type(value) is str and plain(value) else "
+            shown = f"{plain}shown(value, {kind!r})"
+            lines += under("if value is not None:", [f"{place}[{leaf!r}] = {shown}"])
+        sample: Callable[[Any, int], dict[str, Any]] = made("fields, at_us", [*lines, "return sample"], known)
+        return sample
+
+    def _read(self, source: Source, field: str, number: int, lines: list[str], known: dict[str, Any]) -> str:
+        """Add what reads a field into `value`; returns the kind of person that it names, if it does."""
         path = source.native(field)
-        return self._get(source, field), self._kinds.get(path, "") if path is not None else ""
+        if field in source.constants and field not in source.attributes:
+            known[f"constant_{number}"] = source.constants[field]
+            lines.append(f"value = constant_{number}")
+        else:
+            lines += look_up(path, "value") if path is not None else ["value = None"]
+        return self._kinds.get(path, "") if path is not None else ""
 
     def _people(self, fields: Any) -> tuple[SubjectRef, ...]:
         if len(self._subjects) == 1:
@@ -108,20 +128,6 @@ class Teller:
         count = self._records(fields)
         known = isinstance(count, int) and not isinstance(count, bool) and count >= 0
         return min(count, MAX_RECORDS) if known else 1
-
-    def _sample(self, event: Event) -> dict[str, Any]:
-        fields = event.fields
-        sample: dict[str, Any] = {"time": event.at_us // 1000}
-        for parents, leaf, get, kind in self._evidence:
-            value = get(fields)
-            if value is None:
-                continue
-            place = sample
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            plain = not kind and type(value) is str and is_plain(value)
-            place[leaf] = value if plain else self._shown(value, kind)
-        return sample
 
     def _shown(self, value: Any, kind: str) -> Any:
         if kind:

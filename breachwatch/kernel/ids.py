@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from hashlib import blake2b
 from struct import Struct
-from typing import NewType
+from typing import NewType, cast
 
 EventId = NewType("EventId", str)
 AlertId = NewType("AlertId", str)
@@ -38,6 +38,7 @@ def base32(digest: bytes) -> str:
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _WORDS = Struct(">8H").unpack
+_LENGTHS = [length.to_bytes(8, "big") for length in range(64)]
 
 
 def reference(identity: str) -> str:
@@ -57,10 +58,9 @@ def event_ids(origin: str) -> Callable[[int], EventId]:
     raw = origin.encode("utf-8", "surrogatepass")
     named.update(len(raw).to_bytes(8, "big") + raw)
 
-    def of(ordinal: int) -> EventId:
-        digest = named.copy()
-        written = b"%d" % ordinal
-        digest.update(len(written).to_bytes(8, "big") + written)
-        return EventId(f"ev-{base32(digest.digest())}")
+    def of(ordinal: int) -> str:
+        digest, written = named.copy(), str(ordinal)
+        digest.update(_LENGTHS[len(written)] + written.encode())
+        return f"ev-{base32(digest.digest())}"
 
-    return of
+    return cast(Callable[[int], EventId], of)
