@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,12 +32,10 @@ LEASE = timedelta(minutes=15)
 GIVE_UP_AFTER = timedelta(days=5)
 """How long a mail that is only ever deferred is tried. Source: RFC 5321, section 4.5.4.1 (at least 4 to 5 days)."""
 
-REFUSED_IN_A_ROW = 5
-"""So many people refused one after the other say more about the relay than about them."""
+TRIES_TO_BELIEVE = 8
+"""How often a relay that takes nobody else's mail must refuse a person before it is believed: for about two hours."""
 
-UNPROVEN_REFUSALS = 8
-"""How often a relay that takes no one's mail must refuse a person before it is believed: after about two hours."""
-
+FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 POLL_SECONDS = 0.4
 
@@ -86,8 +85,8 @@ class Courier:
         self._now = now
         self._owner = owner
         self._waypoint = waypoint
-        self._relay_proven = False
-        self._refused_in_a_row = 0
+        self._taken: Counter[OutboxKind] = Counter()
+        self._refused_after: dict[str, int] = {}
         self._trouble = 0
         self._resume_at: datetime | None = None
         self._relay_trouble = self._own_trouble = ""
@@ -183,17 +182,17 @@ class Courier:
         now, item = self._now(), row.item
         match verdict:
             case Held(reply):
-                self._outbox.retry(item.id, self._owner, now + pause(row.attempts, timedelta(minutes=1)), reply)
+                self._outbox.retry(item.id, self._owner, now + pause(row.attempts, FIRST_PAUSE), reply)
             case Accepted(reply):
-                self._relay_proven, self._refused_in_a_row, self._trouble, self._resume_at = True, 0, 0, None
-                self._relay_trouble = ""
+                self._taken[item.kind] += 1
+                self._trouble, self._resume_at, self._relay_trouble = 0, None, ""
                 self._outbox.sent(item.id, self._owner, now, message_id(item.id, self._sender.address), reply)
-            case PersonRefused(reply, by_relay):
-                self._refused_in_a_row += by_relay
-                if self._believed(row) or not by_relay:
-                    self._outbox.refused(item.id, self._owner, now, reply)
-                else:
-                    self._later(row, now, reply)
+            case PersonRefused(reply, by_relay) if not by_relay or self._believed(row):
+                self._outbox.refused(item.id, self._owner, now, reply)
+                self._refused_after.pop(item.id, None)
+            case PersonRefused(reply):
+                self._later(row, now, reply)
+                self._refused_after[item.id] = self._taken[item.kind]
             case PersonDeferred(reply):
                 self._later(row, now, reply)
             case ServerTrouble(reply, perhaps_sent):
@@ -205,15 +204,18 @@ class Courier:
                 self._outbox.retry(item.id, self._owner, self._resume_at, reply + doubt)
 
     def _believed(self, row: OutboxRow) -> bool:
-        """Whether a refusal is about this person: of a relay that takes others' mail, or one that stays with it."""
-        takes_mail = self._relay_proven and self._refused_in_a_row < REFUSED_IN_A_ROW
-        return takes_mail or row.attempts >= UNPROVEN_REFUSALS
+        """Whether a refusal is about this person: the relay took others' mail since their last try, or stays with it.
+
+        The team's mail does not count for notices: many a relay takes mail for its own house and for nobody beyond.
+        """
+        taken = self._taken[row.item.kind]
+        return taken > self._refused_after.get(row.item.id, taken) or row.attempts >= TRIES_TO_BELIEVE
 
     def _later(self, row: OutboxRow, now: datetime, reply: str) -> None:
         if now - row.item.created_at >= GIVE_UP_AFTER:
             self._outbox.refused(row.item.id, self._owner, now, f"gave up after 5 days; last answer: {reply}")
             return
-        self._outbox.retry(row.item.id, self._owner, now + pause(row.attempts, timedelta(minutes=1)), reply)
+        self._outbox.retry(row.item.id, self._owner, now + pause(row.attempts, FIRST_PAUSE), reply)
 
 
 def pause(attempt: int, first: timedelta) -> timedelta:

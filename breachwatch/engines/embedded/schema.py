@@ -36,8 +36,13 @@ def connect(path: Path, busy_timeout: timedelta) -> sqlite3.Connection:
     """Open the file (made with mode 0600 if missing) so that a commit is on the disk when it returns.
 
     WAL so that reading does not wait for writing; `synchronous=FULL` so that a power cut loses no commit.
+
+    A file that is there is not touched: whoever closes any descriptor of it gives up every lock that this process has
+    on it (POSIX), and another program that then looks into it would take the write-ahead log away as its own.
+    Source: sqlite.org/howtocorrupt.html, section 2.2.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(
         path, timeout=busy_timeout.total_seconds(), isolation_level=None, check_same_thread=False, cached_statements=256
     )

@@ -84,6 +84,7 @@ class Stage:
         self.clock = Clock(folder / "clock", STARTS_AT)
         self.service = Service(settings_file, self.clock, folder / "service.log", **service)  # type: ignore[arg-type]
         self.urls: list[str] = []
+        self.posted = 0
         self._store: Store | None = None
 
     def close(self) -> None:
@@ -131,9 +132,9 @@ class Stage:
         return int(self.spool("SELECT coalesce(sum(count), 0) FROM tallies WHERE what = 'records'")[0][0])
 
     def watched(self) -> bool:
-        """Whether every line written so far was matched, and what follows from it stands in the ledger."""
+        """Whether every line written or posted so far was matched, and what follows from it stands in the ledger."""
         waiting = "SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM alerts WHERE delivered = 0)"
-        quiet = self.read() == self.logs.written and self.spool(waiting)[0][0] == 0
+        quiet = self.read() == self.logs.written + self.posted and self.spool(waiting)[0][0] == 0
         return quiet and not self.store.ledger.stale_people()
 
     def carried(self) -> bool:
