@@ -5,7 +5,6 @@ lateness; and taking an event a second time changes nothing.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -76,8 +75,8 @@ class Window:
         self.subject_pages: Pages[None] | None = None
         self.stored: set[str] = set()
         self._key = ""
-        self._holding: deque[Entry] = deque()
-        self._grown: list[Episode] = []
+        self._holding: list[Entry] = []  # no deque: one holds room for 64, and most windows see one event
+        self._grown: Sequence[Episode] = ()
         self._scan: Scan | None = None
 
     @property
@@ -132,7 +131,7 @@ class Window:
 
     def tell(self) -> list[Alert]:
         """An alert for each episode that grew since the last telling."""
-        grown, self._grown = self._grown, []
+        grown, self._grown = self._grown, ()
         return [self._alert(episode) for episode in grown]
 
     def prune(self) -> int:
@@ -173,7 +172,7 @@ class Window:
         self.seen = {each.key: each for each in self.entries}
         for each in self.entries:
             self.present[each.input] += 1
-        self._holding = deque(each for each in self.entries if each.sample is not None)
+        self._holding = [each for each in self.entries if each.sample is not None]
 
     def _admit(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
         fresh: list[Entry] = []
@@ -334,10 +333,12 @@ class Window:
 
     def _bound_samples(self) -> None:
         """Keep the samples of only the newest events that no episode has taken yet."""
-        while self._holding and (
-            self._holding[0].sample is None or len(self._holding) > 2 * self.correlation.max_samples
-        ):
-            self._holding.popleft().sample = None
+        holding, cut = self._holding, 0
+        most = 2 * self.correlation.max_samples
+        while cut < len(holding) and (holding[cut].sample is None or len(holding) - cut > most):
+            holding[cut].sample = None
+            cut += 1
+        del holding[:cut]
 
 
 def _least(correlation: Correlation) -> int:
