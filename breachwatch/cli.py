@@ -20,6 +20,7 @@ from rich.table import Table
 from breachwatch import __version__, wiring
 from breachwatch.demo.headless import DemoDpo, Waited
 from breachwatch.engines.host import stop_on_signals
+from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem, RefusedError
 from breachwatch.kernel.facts import Role
 from breachwatch.kernel.streams import Alert, Tally
@@ -136,6 +137,7 @@ def up(
             f"Nobody may sign in yet. In another terminal: breachwatch member add NAME --role dpo --config {config}",
             highlight=False,
         )
+    settle_memory()
     asyncio.run(service.run_until_signal())
 
 
@@ -251,6 +253,7 @@ def replay(
     run = wiring.build_replay(
         source, playbooks=playbooks, source_files=source_file or [], timezone=timezone, reference=at
     )
+    settle_memory()
     with _progress(sum(path.stat().st_size for path in files), "replaying") as advance:
         alerts, tally = run(files, advance)
     if as_json:
