@@ -151,9 +151,8 @@ def _same_as(get: Accessor, other: Accessor, wanted: SameAs) -> Matches:
     def holds(fields: Fields) -> bool:
         one, two = get(fields), other(fields)
         if type(one) is str and type(two) is str:
-            if one == two:
-                return True
-            return same(one.lower(), two.lower())
+            # Usually asked of people and their own records: the same text, told without making it lower-case.
+            return one == two or same(one.lower(), two.lower())
         return any(same(left, right) for left in _texts(one) for right in _texts(two))
 
     return holds

@@ -62,27 +62,27 @@ class Detector:
         if plan is None:
             return _unknown(chunk)
         received_us = to_microseconds(chunk.received_at)
-        too_long = {index for index, _ in chunk.oversized}
+        too_long = {chunk.first_ordinal + index for index, _ in chunk.oversized}
         parse, matcher = plan.source.parse, plan.matcher
         matches: list[Match] = []
         dead: list[DeadLetter] = []
         ignored: dict[str, int] = {}
         name_of = event_ids(chunk.origin)
         events = 0
-        for index, record in enumerate(chunk.records):
+        for ordinal, record in enumerate(chunk.records, chunk.first_ordinal):
             try:
-                outcome: Outcome = parse(record, received_us) if index not in too_long else _TOO_LONG
+                outcome: Outcome = parse(record, received_us) if ordinal not in too_long else _TOO_LONG
             except Exception as error:
                 outcome = Dead(f"the parser failed: {type(error).__name__}")
             if type(outcome) is Event:
                 events += 1
                 found = matcher(outcome.fields)
                 if found:
-                    _tell(plan, found, outcome, name_of(chunk.first_ordinal + index), matches)
+                    _tell(plan, found, outcome, name_of(ordinal), matches)
             elif isinstance(outcome, Ignored):
                 ignored[outcome.reason] = ignored.get(outcome.reason, 0) + 1
             elif isinstance(outcome, Dead):
-                dead.append(DeadLetter(chunk.source, chunk.origin, chunk.first_ordinal + index, outcome.reason))
+                dead.append(DeadLetter(chunk.source, chunk.origin, ordinal, outcome.reason))
         tally = Tally(records=len(chunk.records), events=events, ignored=ignored, dead=_by_reason(dead))
         return Detected(matches, dead, tally, self._broken())
 
