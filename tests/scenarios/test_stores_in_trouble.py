@@ -114,6 +114,7 @@ def test_with_the_disk_full_ingest_says_so_and_takes_the_same_batch_later(stage:
             sender.post_until_taken(number, BATCHES[number])
     assert stage.posted == 400
     wait_until(lambda: stage.read() == 400 + len(DAY.later), "posted batches and the lines that waited in their file")
+    wait_until(stage.store.ledger.summaries, "the incident, delivered once the ledger takes it again")
     assert stage.store.ledger.summary(stage.incident(KEY)).alerts == 1  # type: ignore[union-attr, arg-type]
 
 
