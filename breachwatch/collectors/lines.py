@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from breachwatch.kernel.streams import Chunk
@@ -71,7 +72,8 @@ class LineSplitter:
         if b"\r" in data or max(map(len, rest), default=0) > most:
             records += [cut(line, most) for line in rest]
         else:
-            records += map(Record, rest, map(len, rest))  # `cut` has nothing to cut: twice as quick
+            # `cut` has nothing to cut. Without a line of Python for each record it is three times as quick.
+            records += map(partial(tuple.__new__, Record), zip(rest, map(len, rest), strict=True))
         self._open.add(last)
         return records
 
