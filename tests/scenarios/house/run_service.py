@@ -83,15 +83,22 @@ def live(order: dict[str, Any]) -> None:
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", force=True)
         bend(order)
         service = wiring.build_service(read_settings(Path(order["settings"])), waypoint=killer(*order["kill"]))
-        up = {"event": "up", "pid": os.getpid(), "desk": service.desk_url}
-        os.write(upward, json.dumps(up).encode() + b"\n")
-        asyncio.run(service.run_until_signal())
+        asyncio.run(run(service, upward))
         code = 0
     except BaseException:
         logging.exception("the life ended by itself")
     finally:
         logging.shutdown()
         os._exit(code)
+
+
+async def run(service: wiring.Service, upward: int) -> None:
+    """Run the service; tell that it is up once it listens to signals."""
+    running = asyncio.ensure_future(service.run_until_signal())
+    await asyncio.sleep(0)
+    up = {"event": "up", "pid": os.getpid(), "desk": service.desk_url}
+    os.write(upward, json.dumps(up).encode() + b"\n")
+    await running
 
 
 def bend(order: dict[str, Any]) -> None:
