@@ -103,9 +103,6 @@ def _root(
         out.no_color = err.no_color = True
 
 
-# ---------------------------------------------------------------------------------------------- init, up
-
-
 @app.command(epilog="Example: `breachwatch init` · `breachwatch init -c /etc/breachwatch/breachwatch.toml`")
 def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write an example of the settings file, with remarks; a file that is there already is left as it is."""
@@ -139,9 +136,6 @@ def up(
         )
     settle_memory()
     asyncio.run(service.run_until_signal())
-
-
-# ---------------------------------------------------------------------------------------------- demo
 
 
 @app.command(epilog="Examples: `breachwatch demo` · `breachwatch demo --fresh` · `breachwatch demo --headless`")
@@ -222,9 +216,6 @@ async def _until(look: Callable[[], Found | Waited], until: datetime) -> Found:
             raise RefusedError(f"still waiting for {found.for_what}")
         await asyncio.sleep(0.3)
     return found
-
-
-# ---------------------------------------------------------------------------------------------- replay
 
 
 @app.command(
@@ -312,9 +303,6 @@ def _progress(total_bytes: int, what: str) -> Iterator[wiring.Advance]:
         yield lambda size: progress.advance(task, size)
 
 
-# ---------------------------------------------------------------------------------------------- check, verify
-
-
 @app.command(epilog="Example: `breachwatch check playbooks/`")
 def check(
     folder: Annotated[Path, typer.Argument(help="A playbooks folder.")] = Path("playbooks"),
@@ -352,9 +340,6 @@ def verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
         out.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     if broken:
         raise typer.Exit(1)
-
-
-# ---------------------------------------------------------------------------------------------- members
 
 
 @member_app.command("add", epilog="Example: `breachwatch member add camille --role dpo`")
