@@ -72,7 +72,7 @@ class LineSplitter:
         if b"\r" in data or max(map(len, rest), default=0) > most:
             records += [cut(line, most) for line in rest]
         else:
-            # `cut` has nothing to cut. Without a line of Python for each record it is three times as quick.
+            # `cut` has nothing to cut. Without a line of Python for each record this takes 0.16 us less of each.
             records += map(partial(tuple.__new__, Record), zip(rest, map(len, rest), strict=True))
         self._open.add(last)
         return records
@@ -144,7 +144,7 @@ class ChunkBuilder:
 
     def chunks(self, records: list[Record], received_at: datetime) -> Iterator[Chunk]:
         """Take records and give out each chunk they fill."""
-        # `add` and `full` written out: half of the time from a file to chunks was their calls.
+        # `add` and `full` written out: their calls were 0.1 us of the 0.86 from a line of a file into a chunk.
         most, most_bytes = self._max_records, self._max_bytes
         for body, size in records:
             if size > len(body):
