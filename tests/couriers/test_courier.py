@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -104,8 +104,9 @@ class Office:
     def waits(self, name: str) -> timedelta:
         """How long until this is tried again."""
         due = self.row(name).next_attempt_at
+        now: datetime = self.clock()
         assert due is not None
-        return due - self.clock()
+        return due - now
 
 
 @pytest.fixture
@@ -231,7 +232,7 @@ def test_a_relay_in_trouble_is_given_a_rest_in_which_nobody_is_tried(office: Off
     office.relay.says = lambda to: ServerTrouble("ConnectError: refused")
     office.put("a", "b", "c")
     assert office.courier.trouble == ""
-    rests = []
+    rests: list[float] = []
     for _ in range(12):
         assert office.carry() == []
         assert len(office.relay.ids) == len(rests) + 1, "one try finds out that it is still in trouble"
@@ -352,8 +353,10 @@ def refuse(office: Office, *names: str) -> None:
 
 
 def killer(place: str) -> Waypoint:
-    def waypoint(passed: str) -> None:
-        if passed == place:
+    fatal = place
+
+    def waypoint(place: str) -> None:
+        if place == fatal:
             raise KilledError(place)
 
     return waypoint

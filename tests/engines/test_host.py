@@ -62,7 +62,7 @@ async def test_a_part_that_does_not_end_is_cut_off_and_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
-    stop, cut = asyncio.Event(), []  # type: ignore[var-annotated]
+    stop, cut = asyncio.Event(), []
 
     async def deaf(stop: asyncio.Event) -> None:
         try:
@@ -78,7 +78,7 @@ async def test_a_part_that_does_not_end_is_cut_off_and_named(
 
 
 async def test_when_the_host_is_cancelled_so_is_every_part() -> None:
-    began, cut = asyncio.Event(), []  # type: ignore[var-annotated]
+    began, cut = asyncio.Event(), []
 
     async def part(stop: asyncio.Event) -> None:
         began.set()

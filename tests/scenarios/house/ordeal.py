@@ -50,7 +50,7 @@ class Told:
     """What detection and ledger know in the end, by ids that do not depend on how often the service died."""
 
     alerts: dict[str, tuple[Any, ...]]
-    incidents: dict[tuple[str, str], tuple[Any, ...]]
+    incidents: dict[tuple[str, ...], tuple[Any, ...]]
     records: dict[tuple[str, str, str], int]
 
 
@@ -71,7 +71,7 @@ def told_by(stage: Stage) -> Told:
                 sorted(members[one.incident_id]),
                 one.people_total,
                 one.people_reachable,
-            )  # type: ignore[misc]
+            )
             for one in stage.store.ledger.summaries()
         },
         {(source, what, why): n for source, what, why, n in stage.spool("SELECT * FROM tallies") if what != "late"},

@@ -77,7 +77,7 @@ class Relay:
         server, self._server = self._server, None
         server.close()
         for talk in list(_Talk.open_ones.get(id(self), ())):
-            talk.transport.abort()
+            talk.drop()
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -122,6 +122,10 @@ class _Talk(SMTP):
         super().__init__(relay, hostname="relay.example", enable_SMTPUTF8=True, loop=relay._loop)
         self._relay = relay
 
+    def drop(self) -> None:
+        transport: Any = self.transport
+        transport.abort()
+
     def connection_made(self, transport: Any) -> None:
         self.open_ones.setdefault(id(self._relay), set()).add(self)
         super().connection_made(transport)
@@ -130,7 +134,7 @@ class _Talk(SMTP):
         self.open_ones[id(self._relay)].discard(self)
         super().connection_lost(error)
 
-    async def push(self, status: str | bytes) -> None:
+    async def push(self, status: Any) -> None:
         await super().push(status)
         if status == "250 2.0.0 kept":
             self._relay._perhaps_kill("after-reply")

@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import struct
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from typing import Any
 
 from breachwatch import wiring
 from breachwatch.engines import pacing
+from breachwatch.kernel.ports import Waypoint
 from breachwatch.settings import read_settings
 
 
@@ -106,11 +106,11 @@ def bend(order: dict[str, Any]) -> None:
     wiring.now = shifted_clock(Path(order["clock"]))
     busy = timedelta(seconds=order["busy_seconds"])
     bent: Any = wiring
-    bent.Spool = partial(wiring.Spool, busy_timeout=busy)
-    bent.open_ledger = partial(wiring.open_ledger, busy_timeout=busy)
+    bent.Spool = partial(bent.Spool, busy_timeout=busy)
+    bent.open_ledger = partial(bent.open_ledger, busy_timeout=busy)
     patience = order["smtp_seconds"]
     pacing.FIRST_PAUSE, pacing.LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=0.4)
-    bent.SmtpSettings = partial(wiring.SmtpSettings, timeout_seconds=patience, data_timeout_seconds=patience)
+    bent.SmtpSettings = partial(bent.SmtpSettings, timeout_seconds=patience, data_timeout_seconds=patience)
 
 
 def shifted_clock(path: Path) -> Callable[[], datetime]:
@@ -124,14 +124,14 @@ def shifted_clock(path: Path) -> Callable[[], datetime]:
     return now
 
 
-def killer(place: str, passing: int) -> Callable[[str], None]:
+def killer(place: str, passing: int) -> Waypoint:
     """A waypoint at whose n-th passing of a place the process is gone: no handler, no flush, no goodbye."""
-    left = passing
+    fatal, left = place, passing
     lock = threading.Lock()
 
-    def waypoint(passed: str) -> None:
+    def waypoint(place: str) -> None:
         nonlocal left
-        if passed != place:
+        if place != fatal:
             return
         with lock:
             left -= 1
@@ -142,4 +142,4 @@ def killer(place: str, passing: int) -> Callable[[str], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
