@@ -246,6 +246,12 @@ class Ledger(Protocol):
     def notices(self, incident_id: IncidentId, *, limit: int = 200) -> list[OutboxRow]:
         """The incident's notices in the outbox, problems first."""
 
+    def notice_counts(self, incident_id: IncidentId) -> Mapping[str, int]:
+        """State to number of the incident's notices."""
+
+    def untold(self, incident_id: IncidentId) -> int:
+        """How many reachable people of this incident have no notice in the outbox."""
+
     def unreported_dispatches(self) -> list[IncidentId]:
         """Incidents all of whose notices came to an end that the case file does not know of yet."""
 

@@ -16,7 +16,7 @@ from breachwatch.ledger.beside import Beside, raw, raw_facts
 from breachwatch.ledger.chain import Seals, StoredFact, break_of, breaks
 from breachwatch.ledger.database import Database
 from breachwatch.ledger.schema import alerts, dispatches, facts, heads, outbox, subject_refs, summaries, totals
-from breachwatch.ledger.transaction import SqlTransaction
+from breachwatch.ledger.transaction import SqlTransaction, untold_people
 
 _PROBLEMS_FIRST = sa.case(
     {"refused": 0, "retry": 1, "sending": 2, "pending": 3, "sent": 4}, value=outbox.c.state, else_=5
@@ -160,6 +160,19 @@ class SqlLedger:
             .limit(limit)
         )
         return [rows.outbox_row_of(row) for row in self._rows(query)]
+
+    def notice_counts(self, incident_id: IncidentId) -> dict[str, int]:
+        """State to number of the incident's notices."""
+        query = (
+            sa.select(outbox.c.state, sa.func.count())
+            .where(outbox.c.incident_id == incident_id, sa.text("kind = 'notice'"))
+            .group_by(outbox.c.state)
+        )
+        return {state: int(count) for state, count in self._rows(query)}
+
+    def untold(self, incident_id: IncidentId) -> int:
+        """How many reachable people of this incident have no notice in the outbox."""
+        return int(self._rows(sa.select(sa.func.count()).select_from(untold_people(incident_id).subquery()))[0][0])
 
     def unreported_dispatches(self) -> list[IncidentId]:
         """Incidents all of whose notices came to an end that the case file does not know of yet."""

@@ -241,17 +241,7 @@ class SqlTransaction:
 
     def untold(self, incident_id: IncidentId) -> list[tuple[str, str]]:
         """(person, language) of every reachable person of this incident without a notice in the outbox."""
-        affected = sa.exists().where(
-            subject_refs.c.incident_id == incident_id, subject_refs.c.person == contacts.c.person
-        )
-        told = sa.exists().where(
-            outbox.c.kind == "notice", outbox.c.incident_id == incident_id, outbox.c.person == contacts.c.person
-        )
-        query = (
-            sa.select(contacts.c.person, contacts.c.language)
-            .where(contacts.c.incident_id == incident_id, affected, ~told)
-            .order_by(contacts.c.person)
-        )
+        query = untold_people(incident_id).order_by(contacts.c.person)
         return [(row.person, row.language) for row in self._connection.execute(query)]
 
     # ------------------------------------------------------------------ what must leave
@@ -309,6 +299,17 @@ class SqlTransaction:
         """Whether the team has another active member than this one who may draft or approve."""
         query = sa.select(members.c.roles).where(members.c.active, members.c.name != name)
         return any({"analyst", "dpo"} & set(found.split()) for found in self._connection.scalars(query))
+
+
+def untold_people(incident_id: IncidentId) -> sa.Select[Any]:
+    """Selects (person, language) of every reachable person of an incident without a notice in the outbox."""
+    affected = sa.exists().where(subject_refs.c.incident_id == incident_id, subject_refs.c.person == contacts.c.person)
+    told = sa.exists().where(
+        outbox.c.kind == "notice", outbox.c.incident_id == incident_id, outbox.c.person == contacts.c.person
+    )
+    return sa.select(contacts.c.person, contacts.c.language).where(
+        contacts.c.incident_id == incident_id, affected, ~told
+    )
 
 
 def _next_fact(head: Head, actor: Actor, at: datetime, body: object) -> tuple[Recorded, str]:

@@ -281,6 +281,7 @@ def test_untold_are_the_reachable_without_a_notice(store: Store, notice: Callabl
         tx.enqueue([OutboxItem("out-1", "notice", HOME, notice(1).created_at, person=ana, language="en")])
         assert tx.untold(HOME) == [(bea, "fr")]
         assert tx.untold(OTHER) == []
+    assert (store.ledger.untold(HOME), store.ledger.untold(OTHER)) == (1, 0)
 
 
 # ---------------------------------------------------------------------------------------------- what must leave
@@ -314,6 +315,7 @@ def test_the_outcome_is_counted_from_rows_and_proved(
             store.outbox.sent("out-1", "me", clock(), "<1@example.org>", "250 ok")
         else:
             store.outbox.refused("out-2", "me", clock(), "550 no")
+    assert store.ledger.notice_counts(HOME) == {"sent": 1, "refused": 1, "pending": 1}
     assert store.ledger.unreported_dispatches() == []  # one is still open
 
     store.outbox.lease(["notice"], "me", clock(), later)

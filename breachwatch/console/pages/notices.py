@@ -1,8 +1,7 @@
 """The notices page: each language's text, read as the person will read it, written, approved, followed on its way."""
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -22,7 +21,7 @@ from breachwatch.notices.placeholders import PLACEHOLDERS
 from breachwatch.notices.render import Rendered
 from breachwatch.pipeline import Case
 
-LIMIT = 200
+LIMIT = 50
 _ARTICLE = re.compile(r'<div role="article"[^>]*>(.*)</div>\s*</body>', re.DOTALL)
 _STYLE = re.compile(r' style="[^"]*"')
 
@@ -70,7 +69,7 @@ def show_notices(visit: Visit) -> Response:
         complete=bool(drafts) and not any(draft.missing for draft in drafts),
         decision=case.assessment.decision,
         progress=progress(visit, case),
-        untold=_untold(visit, case),
+        untold=visit.parts.ledger.untold(case.id),
         unticked=_unticked(visit, case),
         placeholders=PLACEHOLDERS,
         parts=NOTICE_PARTS,
@@ -81,16 +80,10 @@ def progress(visit: Visit, case: Case) -> Progress | None:
     """Where the mails of a case are; None before the first approval."""
     if not case.notices.approvals:
         return None
-    rows = visit.parts.ledger.notices(case.id, limit=LIMIT)
-    counts = _counts(visit, case, rows)
-    problems = tuple(row for row in rows if row.state in ("refused", "retry"))
-    return Progress(sum(counts.values()), counts, dispatch_bar(counts), problems[:50])
-
-
-def _untold(visit: Visit, case: Case) -> int:
-    """How many reachable people no approval has covered yet: whom an approval now would write to."""
-    with visit.parts.ledger.begin() as tx:
-        return len(tx.untold(case.id))
+    ledger = visit.parts.ledger
+    counts = ledger.notice_counts(case.id)
+    problems = tuple(row for row in ledger.notices(case.id, limit=LIMIT) if row.state in ("refused", "retry"))
+    return Progress(sum(counts.values()), counts, dispatch_bar(counts), problems)
 
 
 def _unticked(visit: Visit, case: Case) -> list[ChecklistItem]:
@@ -99,17 +92,6 @@ def _unticked(visit: Visit, case: Case) -> list[ChecklistItem]:
     playbook = visit.parts.flow.playbooks.get(incident.playbook)
     items = playbook.checklist if playbook else ()
     return [item for item in items if item.phase == "contain" and item.id not in incident.done_items]
-
-
-def _counts(visit: Visit, case: Case, rows: Sequence[OutboxRow]) -> dict[str, int]:
-    """From the rows while they are all here; else from the outbox's own sums, problems being listed first."""
-    seen = Counter[str](row.state for row in rows)
-    if len(rows) < LIMIT:
-        return dict(seen)
-    with visit.parts.ledger.begin() as tx:
-        sent, refused, still_open, _ = tx.outbox_result(case.id)
-    retry = seen["retry"]
-    return {"sent": sent, "refused": refused, "retry": retry, "pending": max(0, still_open - retry)}
 
 
 def _drafts(visit: Visit, case: Case) -> list[Draft]:

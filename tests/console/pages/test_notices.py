@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from breachwatch.console.pages.notices import letter
+from breachwatch.kernel.ports import OutboxItem
 
 
 async def decided(house, browser, duty: str = "notify_authority_and_people"):
@@ -168,3 +169,22 @@ async def test_the_case_page_says_how_it_ended(house, dpo) -> None:
 
 def test_what_is_no_letter_is_shown_as_text() -> None:
     assert letter("<p>odd</p>") == "<pre>&lt;p&gt;odd&lt;/p&gt;</pre>"
+
+
+async def test_looking_at_a_dispatch_that_has_just_ended_does_not_keep_it_from_the_case_file(house, dpo) -> None:
+    await approved(house, dpo)
+    more = [OutboxItem(f"out-{n}", "notice", house.incident, house.clock(), person=f"p-{n}") for n in range(250)]
+    with house.store.ledger.begin() as tx:
+        tx.enqueue(more)
+    for _ in range(sum(house.store.ledger.notice_counts(house.incident).values())):
+        send_next(house, "sent")
+    assert (await dpo.get(f"{house.path}/notices")).status_code == 200
+    assert house.store.ledger.unreported_dispatches() == [house.incident]
+    assert house.flow.report_dispatches(house.clock()) == 1
+    assert house.flow.case(house.incident).notices.dispatches[-1].sent > 250
+
+
+async def test_the_page_can_be_read_while_another_program_writes(house, dpo) -> None:
+    await approved(house, dpo)
+    with house.store.ledger.begin():
+        assert (await dpo.get(f"{house.path}/notices")).status_code == 200
