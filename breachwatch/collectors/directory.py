@@ -121,14 +121,32 @@ def _file(path: Path) -> Iterator[Iterator[str]]:
         raise ContentError([Problem(str(path), 0, 0, "is not UTF-8", "save it as UTF-8")]) from error
 
 
-class CsvDirectory:
-    """A CSV file (RFC 4180, UTF-8, comma or semicolon) whose first row names the columns.
+class _Directory:
+    """What every directory does with its rows: the good ones become entries, of the faulty ones the place is kept."""
 
-    Args:
-        path: the file; read anew at each look-up.
-        identifiers: identifier kind to column, e.g. `{"customer_id": "id", "login": "user"}`.
-        name, email, language: columns of the contact. An empty address is a person nobody can write to.
-    """
+    def __init__(self, columns: _Columns, place: str, counted: str = "line") -> None:
+        self._columns = columns
+        self._skipped = _Skipped(place, counted)
+
+    def skipped(self) -> str:
+        """What was left out when it was last read, with its places; empty when nothing was."""
+        return self._skipped.tell()
+
+    def _good(self, rows: Iterable[tuple[int, Mapping[str, Any] | str]]) -> Iterator[DirectoryEntry]:
+        """The entries of numbered rows; a text in place of a row says what is wrong with it."""
+        for number, row in rows:
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                entry = self._columns.entry(row)
+            except ValueError as error:
+                self._skipped.add(number, str(error))
+            else:
+                yield entry
+
+
+class _FileDirectory(_Directory):
+    """A file of people; read anew at each look-up."""
 
     def __init__(
         self,
@@ -138,13 +156,18 @@ class CsvDirectory:
         email: str = "email",
         language: str = "language",
     ) -> None:
+        super().__init__(_Columns(identifiers, name, email, language), str(path))
         self._path = path
-        self._columns = _Columns(identifiers, name, email, language)
-        self._skipped = _Skipped(str(path))
 
-    def skipped(self) -> str:
-        """What was left out when it was last read, with its lines; empty when nothing was."""
-        return self._skipped.tell()
+
+class CsvDirectory(_FileDirectory):
+    """A CSV file (RFC 4180, UTF-8, comma or semicolon) whose first row names the columns.
+
+    Args:
+        path: the file; read anew at each look-up.
+        identifiers: identifier kind to column, e.g. `{"customer_id": "id", "login": "user"}`.
+        name, email, language: columns of the contact. An empty address is a person nobody can write to.
+    """
 
     def entries(self) -> Iterator[DirectoryEntry]:
         """Every good row, streamed.
@@ -161,30 +184,7 @@ class CsvDirectory:
             missing = self._columns.missing(names)
             if missing:
                 raise _missing_columns(str(self._path), 1, missing, names)
-            for line, row in self._rows(csv.reader(lines, delimiter=separator, strict=True)):
-                if len(row) != len(names):
-                    self._skipped.add(line, f"{len(row)} columns instead of {len(names)}")
-                    continue
-                try:
-                    entry = self._columns.entry(dict(zip(names, row, strict=True)))
-                except ValueError as error:
-                    self._skipped.add(line, str(error))
-                else:
-                    yield entry
-
-    def _rows(self, reader: "_Reader") -> Iterator[tuple[int, list[str]]]:
-        """Each row that is one and not blank, with the line it begins at."""
-        while True:
-            line = reader.line_num + 2
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                self._skipped.add(line, f"not CSV: {error}")
-                continue
-            if row:
-                yield line, row
+            yield from self._good(_csv_rows(csv.reader(lines, delimiter=separator, strict=True), names))
 
 
 class _Reader(Protocol):
@@ -193,24 +193,25 @@ class _Reader(Protocol):
     def __next__(self) -> list[str]: ...
 
 
-class NdjsonDirectory:
+def _csv_rows(reader: _Reader, names: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str] | str]]:
+    """Each row that is not blank, with the line it begins at."""
+    while True:
+        line = reader.line_num + 2
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, f"not CSV: {error}"
+            continue
+        if len(row) == len(names):
+            yield line, dict(zip(names, row, strict=True))
+        elif row:
+            yield line, f"{len(row)} columns instead of {len(names)}"
+
+
+class NdjsonDirectory(_FileDirectory):
     """A file of one JSON object a line; arguments as for `CsvDirectory`. A key that is absent is an empty value."""
-
-    def __init__(
-        self,
-        path: Path,
-        identifiers: Mapping[str, str],
-        name: str = "name",
-        email: str = "email",
-        language: str = "language",
-    ) -> None:
-        self._path = path
-        self._columns = _Columns(identifiers, name, email, language)
-        self._skipped = _Skipped(str(path))
-
-    def skipped(self) -> str:
-        """What was left out when it was last read, with its lines; empty when nothing was."""
-        return self._skipped.tell()
 
     def entries(self) -> Iterator[DirectoryEntry]:
         """Every good line, streamed.
@@ -221,28 +222,18 @@ class NdjsonDirectory:
         """
         self._skipped.clear()
         with _file(self._path) as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    entry = self._columns.entry(_object(line))
-                except ValueError as error:
-                    self._skipped.add(number, str(error))
-                else:
-                    yield entry
+            yield from self._good((number, _object(line)) for number, line in enumerate(lines, 1) if line.strip())
 
 
-def _object(line: str) -> Mapping[str, Any]:
+def _object(line: str) -> Mapping[str, Any] | str:
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("not JSON") from error
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
-    return value
+    except (ValueError, RecursionError):
+        return "not JSON"
+    return value if isinstance(value, dict) else "not a JSON object"
 
 
-class SqlDirectory:
+class SqlDirectory(_Directory):
     """The rows of an SQL query, in a transaction that cannot write and is rolled back.
 
     Args:
@@ -263,8 +254,7 @@ class SqlDirectory:
         email: str = "email",
         language: str = "language",
     ) -> None:
-        self._columns = _Columns(identifiers, name, email, language)
-        self._skipped = _Skipped("directory.query", "row")
+        super().__init__(_Columns(identifiers, name, email, language), "directory.query", "row")
         self._query = query.strip().rstrip(";")
         if not _READS.match(self._query) or ";" in self._query:
             raise ContentError([Problem("directory.query", 0, 0, "is not a single SELECT statement")])
@@ -273,10 +263,6 @@ class SqlDirectory:
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
             hint = "write it like postgresql+psycopg://user:password@host/database or sqlite:////path/file.db"
             raise ContentError([Problem("directory.url_file", 0, 0, "is not a database URL", hint)]) from error
-
-    def skipped(self) -> str:
-        """What was left out of the last result, with its rows counted from 1; empty when nothing was."""
-        return self._skipped.tell()
 
     def entries(self) -> Iterator[DirectoryEntry]:
         """Every good row of the result, streamed.
@@ -306,13 +292,7 @@ class SqlDirectory:
         missing = self._columns.missing(names)
         if missing:
             raise _missing_columns("directory.query", 0, missing, names)
-        for number, row in enumerate(result, 1):
-            try:
-                entry = self._columns.entry(_mapped(row))
-            except ValueError as error:
-                self._skipped.add(number, str(error))
-            else:
-                yield entry
+        yield from self._good((number, _mapped(row)) for number, row in enumerate(result, 1))
 
     def close(self) -> None:
         """Let go of the database."""
