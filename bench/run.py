@@ -25,7 +25,6 @@ from pathlib import Path
 
 import orjson
 
-from breachwatch import wiring
 from breachwatch.clocks.regimes import package_regimes
 from breachwatch.collectors.file_tail import FileTail, read_whole
 from breachwatch.demo.people import customers
@@ -39,6 +38,7 @@ from breachwatch.engines.memory import settle_memory
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.organisation import Organisation
 from breachwatch.kernel.pseudonyms import pseudonymiser
+from breachwatch.kernel.shipped import shipped
 from breachwatch.kernel.streams import Chunk
 from breachwatch.ledger.keys import open_keys
 from breachwatch.ledger.store import open_ledger
@@ -95,7 +95,7 @@ def floor() -> Iterator[Run]:
 
 def _stages() -> tuple[Detector, Correlator, Content]:
     sources = load_sources()
-    content = load_content(read_tree(wiring.package_playbooks()), sources, PLACEHOLDERS)
+    content = load_content(read_tree(shipped("playbooks")), sources, PLACEHOLDERS)
     return Detector(content, sources, pseudonymiser(b"bench-only-key-16")), Correlator(content), content
 
 

@@ -152,6 +152,7 @@ def demo(
     """Live through a day of a small online shop: two attacks, two incidents, and mails to the people affected."""
     _log_to_stderr(logging.WARNING)
     house = wiring.build_demo(state, fresh=fresh or headless, desk_port=port)
+    settle_memory()
     asyncio.run(_demo_headless(house) if headless else _demo(house))
 
 

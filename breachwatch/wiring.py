@@ -34,13 +34,14 @@ from breachwatch.engines.host import Part, host, stop_on_signals
 from breachwatch.engines.replay import replay as run_replay
 from breachwatch.engines.replay import to_line
 from breachwatch.engines.status import Watching, service_status
-from breachwatch.engines.streams import load_streams, package_topics
+from breachwatch.engines.streams import load_streams
 from breachwatch.engines.watches import Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.errors import ContentError, NotFoundError, Problem
 from breachwatch.kernel.facts import Role
 from breachwatch.kernel.ports import Member, Team, Waypoint, passing
 from breachwatch.kernel.pseudonyms import Pseudonymise, pseudonymiser
+from breachwatch.kernel.shipped import shipped
 from breachwatch.kernel.streams import Alert, Chunk, Tally
 from breachwatch.ledger.keys import Keys, open_keys
 from breachwatch.ledger.store import Store, open_ledger
@@ -67,13 +68,6 @@ alert_line = to_line
 def now() -> datetime:
     """The wall clock: the one place where the service reads it."""
     return datetime.now(UTC)
-
-
-def package_playbooks() -> Path:
-    """The playbooks that ship with the program: inside the wheel, or beside the package in a checkout."""
-    here = Path(__file__).parent
-    shipped = here / "_content" / "playbooks"
-    return shipped if shipped.is_dir() else here.parent / "playbooks"
 
 
 # ------------------------------------------------------------------ the whole service
@@ -118,7 +112,7 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     keys = open_keys(settings.state_dir)
     pseudonymise = pseudonymiser(keys.pseudonym)
     store = _open_store(settings, keys, waypoint=waypoint)
-    retention = Retention.of(load_streams(package_topics()))
+    retention = Retention.of(load_streams(shipped("topics")))
     spool = Spool(settings.state_dir / "spool.sqlite", keys.derive("spool"), waypoint=waypoint, retention=retention)
     addresses = {f"team-{number}": address for number, address in enumerate(settings.team.notify, 1)}
     world = _world(settings, content, tuple(addresses))
@@ -190,7 +184,7 @@ def _known_sources(settings: Settings, sources: Mapping[str, Source]) -> None:
 
 
 def _content(playbooks: Path | None, sources: Mapping[str, Source]) -> Content:
-    return load_content(read_tree(playbooks or package_playbooks()), sources, PLACEHOLDERS)
+    return load_content(read_tree(playbooks or shipped("playbooks")), sources, PLACEHOLDERS)
 
 
 def _world(settings: Settings, content: Content, team: tuple[str, ...]) -> World:

@@ -52,7 +52,7 @@ class _Workers(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """In place of `--dist loadgroup`, whose groups pytest-xdist 3.8 does not find with pytest 9."""
+    """In place of `--dist`: the groups of `loadgroup` are not found by pytest-xdist 3.8 with pytest 9."""
     return _Workers(config, log)
 
 

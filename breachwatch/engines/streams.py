@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shapes import conform, did_you_mean
+from breachwatch.kernel.shipped import shipped
 from breachwatch.kernel.streams import Alert, Chunk, DeadLetter, FactEnvelope, Match
 from breachwatch.kernel.yaml import read
 
@@ -74,13 +75,6 @@ class Stream(_Strict):
     def type(self) -> Any:
         """The Python type of its values."""
         return VALUES[self.value]
-
-
-def package_topics() -> Path:
-    """The folder of streams that came with the program: beside the sources, or inside the installed package."""
-    package = Path(__file__).parent.parent
-    shipped = package / "_content" / "topics"
-    return shipped if shipped.is_dir() else package.parent / "topics"
 
 
 def load_streams(folder: Path) -> dict[str, Stream]:
@@ -204,7 +198,7 @@ def to_yaml(document: Mapping[str, Any]) -> str:
 
 def main(folder: Path | None = None) -> None:
     """Write `asyncapi.yaml` anew beside the streams of a folder."""
-    folder = folder or package_topics()
+    folder = folder or shipped("topics")
     text = to_yaml(asyncapi(load_streams(folder).values()))
     (folder / "asyncapi.yaml").write_text(text, encoding="utf-8")
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from breachwatch.engines.embedded.packing import pack_alert, pack_chunk, unpack_alert, unpack_chunk
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Retention
-from breachwatch.engines.streams import load_streams, package_topics
+from breachwatch.engines.streams import load_streams
 from breachwatch.kernel.errors import TamperedError, UnavailableError
+from breachwatch.kernel.shipped import shipped
 from breachwatch.kernel.streams import Chunk, DeadLetter, Tally
 from breachwatch.kernel.time import EPOCH
 
@@ -184,7 +185,7 @@ class TestRetention:
         assert [one.ordinal for one in spool.dead_letters()] == [4, 3, 2]
 
     def test_the_streams_say_how_long(self) -> None:
-        streams = load_streams(package_topics())
+        streams = load_streams(shipped("topics"))
         assert Retention.of(streams).facts == streams["facts"].retention
         assert Retention.of(streams).records == timedelta(0)
 

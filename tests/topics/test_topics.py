@@ -11,12 +11,13 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from breachwatch.engines.streams import VALUES, asyncapi, load_streams, main, package_topics, to_yaml
+from breachwatch.engines.streams import VALUES, asyncapi, load_streams, main, to_yaml
 from breachwatch.incidents.facts import NoteAttached
 from breachwatch.kernel import streams as kernel_streams
 from breachwatch.kernel.errors import ContentError
 from breachwatch.kernel.facts import GENESIS, Recorded
 from breachwatch.kernel.ids import IncidentId
+from breachwatch.kernel.shipped import shipped
 from breachwatch.ledger.rows import fact_item
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +123,7 @@ def test_the_reference_page_lists_every_stream_with_its_key_and_retention() -> N
 
 
 def test_the_package_finds_its_streams() -> None:
-    assert load_streams(package_topics()) == load_streams(TOPICS)
+    assert load_streams(shipped("topics")) == load_streams(TOPICS)
 
 
 @pytest.mark.parametrize(
