@@ -23,7 +23,7 @@ from breachwatch.engines.host import stop_on_signals
 from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem, RefusedError
 from breachwatch.kernel.facts import Role
-from breachwatch.kernel.streams import Alert, Tally
+from breachwatch.kernel.streams import Alert, Tally, alert_line
 from breachwatch.kernel.time import parse_rfc3339, rfc3339
 from breachwatch.settings import Settings, read_settings, write_example
 
@@ -250,7 +250,7 @@ def replay(
         alerts, tally = run(files, advance)
     if as_json:
         for alert in alerts:
-            sys.stdout.write(json.dumps(wiring.alert_line(alert), ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(alert_line(alert), ensure_ascii=False) + "\n")
     else:
         _alert_table(alerts, tally)
     err.print(account_line(tally), highlight=False, soft_wrap=True)

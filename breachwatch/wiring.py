@@ -32,7 +32,6 @@ from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Retention
 from breachwatch.engines.host import Part, host, stop_on_signals
 from breachwatch.engines.replay import replay as run_replay
-from breachwatch.engines.replay import to_line
 from breachwatch.engines.status import Watching, service_status
 from breachwatch.engines.streams import load_streams
 from breachwatch.engines.watches import Watch, clock_watch, dispatch_watch, fact_watch, people_watch
@@ -62,7 +61,6 @@ from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 
 Advance = Callable[[int], object]
-alert_line = to_line
 
 
 def now() -> datetime:

@@ -2,12 +2,10 @@
 
 import logging
 from collections.abc import Iterable
-from typing import Any
 
 from breachwatch.engines.merging import Revisions
 from breachwatch.engines.stages import Correlator, Detector, process
 from breachwatch.kernel.streams import Alert, Chunk, Tally
-from breachwatch.kernel.time import rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +32,3 @@ def replay(chunks: Iterable[Chunk], detector: Detector, correlator: Correlator) 
     gone = {earlier for alert in alerts for earlier in alert.supersedes}
     kept = [alert for alert in alerts if alert.id not in gone]
     return sorted(kept, key=lambda alert: (alert.first_event_at, alert.rule, alert.id)), tally
-
-
-def to_line(alert: Alert) -> dict[str, Any]:
-    """An alert as one JSON object, times RFC 3339 in UTC. Documented in `docs/reference/inputs.md`."""
-    return {
-        "id": alert.id,
-        "rule": alert.rule,
-        "playbook": alert.playbook,
-        "title": alert.title,
-        "level": alert.level,
-        "group": dict(alert.group),
-        "first_event_at": rfc3339(alert.first_event_at),
-        "last_event_at": rfc3339(alert.last_event_at),
-        "count": alert.count,
-        "people": alert.subject_count,
-        "records": alert.records,
-        "sources": list(alert.sources),
-        "raises_incident": alert.raises_incident,
-    }

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from breachwatch.kernel.ids import AlertId, EventId, SubjectRef
+from breachwatch.kernel.time import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,25 @@ class Alert:
     samples: tuple[Mapping[str, Any], ...]
     raises_incident: bool
     supersedes: tuple[AlertId, ...] = ()
+
+
+def alert_line(alert: Alert) -> dict[str, Any]:
+    """An alert as one JSON object, times RFC 3339 in UTC. Documented in `docs/reference/inputs.md`."""
+    return {
+        "id": alert.id,
+        "rule": alert.rule,
+        "playbook": alert.playbook,
+        "title": alert.title,
+        "level": alert.level,
+        "group": dict(alert.group),
+        "first_event_at": rfc3339(alert.first_event_at),
+        "last_event_at": rfc3339(alert.last_event_at),
+        "count": alert.count,
+        "people": alert.subject_count,
+        "records": alert.records,
+        "sources": list(alert.sources),
+        "raises_incident": alert.raises_incident,
+    }
 
 
 @dataclass(frozen=True, slots=True)

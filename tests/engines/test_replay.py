@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from breachwatch.engines.merging import merge_revisions
-from breachwatch.engines.replay import replay, to_line
+from breachwatch.engines.replay import replay
+from breachwatch.kernel.streams import alert_line
 
 
 def test_the_last_revision_of_each_alert_with_everybody_it_came_to_touch(words: Any) -> None:
@@ -37,7 +38,7 @@ def test_superseded_alerts_are_gone_and_the_rest_is_in_order_of_first_event(word
 
 
 def test_a_line_of_json_has_what_is_promised(words: Any) -> None:
-    line = to_line(words.alert("a", revision=2, subject_count=5))
+    line = alert_line(words.alert("a", revision=2, subject_count=5))
     assert line["first_event_at"] == "2026-03-27T13:00:00Z"
     assert line["last_event_at"] == "2026-03-27T13:00:02Z"
     assert {name: line[name] for name in ("rule", "playbook", "group", "count", "raises_incident", "people")} == {

@@ -1,6 +1,5 @@
 """The same for programs: incidents, alerts and status as JSON, read-only, with a session."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,9 +9,10 @@ from starlette.responses import Response
 from breachwatch.clocks.state import Met, Running, Stopped
 from breachwatch.console.access import CASEWORK, MEMBERS, Page
 from breachwatch.console.pages.notices import progress
-from breachwatch.console.pages.status import status_data
+from breachwatch.console.pages.status import plain, status_data
 from breachwatch.console.visits import Visit
 from breachwatch.kernel.ports import AlertRow, CaseSummary
+from breachwatch.kernel.streams import alert_line
 from breachwatch.kernel.time import rfc3339
 from breachwatch.notices.parts import missing_parts
 from breachwatch.pipeline import Case
@@ -38,9 +38,9 @@ def incident(visit: Visit) -> Response:
         {
             **_summary(summarise(case), visit.now),
             "clocks": _clocks(case),
-            "awareness": [_plain(asdict(one)) for one in case.clocks.awareness],
-            "proposal": _plain(asdict(case.assessment.proposal)) if case.assessment.proposal else None,
-            "decision": _plain(asdict(case.assessment.decision)) if case.assessment.decision else None,
+            "awareness": [plain(asdict(one)) for one in case.clocks.awareness],
+            "proposal": plain(asdict(case.assessment.proposal)) if case.assessment.proposal else None,
+            "decision": plain(asdict(case.assessment.decision)) if case.assessment.decision else None,
             "people": _people(case),
             "filing": _filing(visit, case),
             "notices": _notices(visit, case),
@@ -63,26 +63,14 @@ def status(visit: Visit) -> Response:
 
 def _summary(row: CaseSummary, now: datetime) -> dict[str, Any]:
     left = int((row.due_at - now).total_seconds()) if row.due_at else None
-    return {**_plain(asdict(row)), "seconds_left": left}
+    return {**plain(asdict(row)), "seconds_left": left}
 
 
 def _alert(row: AlertRow) -> dict[str, Any]:
     alert = row.alert
     return {
-        "id": alert.id,
+        **alert_line(alert),
         "revision": alert.revision,
-        "playbook": alert.playbook,
-        "rule": alert.rule,
-        "title": alert.title,
-        "level": alert.level,
-        "group": dict(alert.group),
-        "first_event_at": rfc3339(alert.first_event_at),
-        "last_event_at": rfc3339(alert.last_event_at),
-        "count": alert.count,
-        "people": alert.subject_count,
-        "records": alert.records,
-        "sources": list(alert.sources),
-        "raises_incident": alert.raises_incident,
         "incident_id": row.incident_id,
         "taken_at": rfc3339(row.taken_at),
     }
@@ -105,7 +93,7 @@ def _clocks(case: Case) -> list[dict[str, Any]]:
 def _people(case: Case) -> dict[str, Any]:
     resolved = case.subjects.resolved
     found = {"total": case.subjects.total, "stale": case.subjects.stale}
-    return {**found, "resolved": _plain(asdict(resolved)) if resolved else None}
+    return {**found, "resolved": plain(asdict(resolved)) if resolved else None}
 
 
 def _filing(visit: Visit, case: Case) -> dict[str, Any]:
@@ -119,7 +107,7 @@ def _filing(visit: Visit, case: Case) -> dict[str, Any]:
         "overdue": visit.parts.flow.overdue(case, visit.now),
         "approvals": [{"phase": one.phase, "digest": one.digest, "by": one.by} for one in case.filing.approvals],
         "awaiting_submission": case.filing.awaiting_submission is not None,
-        "submissions": [_plain(asdict(one)) for one in case.filing.submissions],
+        "submissions": [plain(asdict(one)) for one in case.filing.submissions],
     }
 
 
@@ -134,18 +122,6 @@ def _notices(visit: Visit, case: Case) -> dict[str, Any]:
         "dispatch": dict(way.counts) if way else {},
         "dispatches": [{"sent": one.sent, "refused": one.refused} for one in case.notices.dispatches],
     }
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return rfc3339(value)
-        case Mapping():
-            return {str(key): _plain(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
-        case _:
-            return value
 
 
 PAGES = (

@@ -69,7 +69,7 @@ def status_data(visit: Visit) -> dict[str, Any]:
     told = dict(visit.parts.status())
     tallies: Mapping[str, Tally] = told.pop("tallies", {})
     return {
-        **{key: _plain(value) for key, value in told.items()},
+        **{key: plain(value) for key, value in told.items()},
         "tallies": {
             name: {
                 "records": tally.records,
@@ -84,14 +84,15 @@ def status_data(visit: Visit) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON can carry it: instants as RFC 3339, every kind of collection as an object or a list."""
     match value:
         case datetime():
             return rfc3339(value)
         case Mapping():
-            return {str(key): _plain(inner) for key, inner in value.items()}
+            return {str(key): plain(inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [_plain(inner) for inner in value]
+            return [plain(inner) for inner in value]
         case str() | int() | float() | bool() | None:
             return value
         case _:
