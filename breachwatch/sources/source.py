@@ -1,13 +1,37 @@
 """A source as the detection plane knows it: how to read its records, and what its fields mean in OCSF."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from breachwatch.sources.event import Event, Parse
 
 Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A Sigma logsource that a source answers to with some of its events.
+
+    `when`: native field (dotted) to the values of which it must have one; every field must. Empty: all of its events.
+    """
+
+    logsource: Mapping[str, str]
+    when: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """How the values of an event stand in the record it was read from, for whoever looks before reading.
+
+    `escapes`: `json` where texts stand as JSON writes them, `none` where they stand as they are. `verbatim`: dotted
+    native paths whose text stands in the record; None means all but `derived`, which are worked out at reading.
+    """
+
+    escapes: Literal["json", "none"]
+    verbatim: frozenset[str] | None = None
+    derived: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +41,10 @@ class Source:
     `logsource`: the Sigma product, service and category it answers to. `attributes`: OCSF path to native path.
     `constants`: OCSF attributes that are true of each of its events, by dotted path. `allowed_lateness`: how much
     older than the newest an event may be and still count. `parse` never raises. `fields`: dotted names of every
-    native field, or None when the list is open, so that any name may occur.
+    native field, or None when the list is open, so that any name may occur. `answers`: logsources of some of its events,
+    beyond its own. `any_logsource`: rules of any logsource may be asked of it, where somebody asks it by name.
+    `aliases`: further names of native paths. `raw`: None when nothing is known of the raw record. `glance`: as `parse`,
+    the same verdict and time but perhaps no fields, and cheaper.
     """
 
     name: str
@@ -29,18 +56,25 @@ class Source:
     allowed_lateness: timedelta
     parse: Parse
     fields: frozenset[str] | None = None
+    answers: tuple[Answers, ...] = ()
+    any_logsource: bool = False
+    aliases: Mapping[str, Path] = field(default_factory=dict)
+    raw: Raw | None = None
+    glance: Parse | None = None
 
     def native(self, field: str) -> Path | None:
         """Where a field that a rule names is found in native events.
 
         Args:
-            field: an OCSF path of `attributes`, or a native name, dotted where nested.
+            field: an OCSF path of `attributes`, an alias, or a native name, dotted where nested.
 
         Returns:
             The native path for `pick`; None when this source cannot have such a field.
         """
         if field in self.attributes:
             return self.attributes[field]
+        if field in self.aliases:
+            return self.aliases[field]
         if self.fields is None:
             return tuple(field.split("."))
         path = tuple(field.split("."))
@@ -50,7 +84,7 @@ class Source:
 
     def known_fields(self) -> list[str]:
         """Every field name a rule may use here, for hints; only those of `attributes` when the list is open."""
-        return sorted({*self.attributes, *(self.fields or ())})
+        return sorted({*self.attributes, *self.aliases, *(self.fields or ())})
 
     def to_ocsf(self, event: Event) -> dict[str, Any]:
         """The event in OCSF: nested, `time` in milliseconds since the epoch, constants, and the mapped attributes."""
