@@ -41,8 +41,8 @@ class Source:
     `logsource`: the Sigma product, service and category it answers to. `attributes`: OCSF path to native path.
     `constants`: OCSF attributes that are true of each of its events, by dotted path. `allowed_lateness`: how much
     older than the newest an event may be and still count. `parse` never raises. `fields`: dotted names of every
-    native field, or None when the list is open, so that any name may occur. `answers`: logsources of some of its events,
-    beyond its own. `any_logsource`: rules of any logsource may be asked of it, where somebody asks it by name.
+    native field, or None when the list is open, so that any name may occur. `answers`: logsources of some of its
+    events, beyond its own. `any_logsource`: rules of any logsource may be asked of it, where somebody asks it by name.
     `aliases`: further names of native paths. `raw`: None when nothing is known of the raw record. `glance`: as `parse`,
     the same verdict and time but perhaps no fields, and cheaper.
     """
