@@ -1,4 +1,4 @@
-"""The ports: what the core asks of the edges. Implementations are named in `wiring.py` only.
+"""The ports: what the core asks of the edges. Implementations are named in `wiring/` only.
 
 Everything here is synchronous and quick; the edges decide about threads.
 """

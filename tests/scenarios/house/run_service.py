@@ -24,6 +24,7 @@ from breachwatch import wiring
 from breachwatch.engines import pacing
 from breachwatch.kernel.ports import Waypoint
 from breachwatch.settings import read_settings
+from breachwatch.wiring import desk, service, stores
 
 
 def main() -> None:
@@ -82,8 +83,8 @@ def live(order: dict[str, Any]) -> None:
         os.dup2(log, 2)
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", force=True)
         bend(order)
-        service = wiring.build_service(read_settings(Path(order["settings"])), waypoint=killer(*order["kill"]))
-        asyncio.run(run(service, upward))
+        whole = wiring.build_service(read_settings(Path(order["settings"])), waypoint=killer(*order["kill"]))
+        asyncio.run(run(whole, upward))
         code = 0
     except BaseException:
         logging.exception("the life ended by itself")
@@ -103,11 +104,13 @@ async def run(service: wiring.Service, upward: int) -> None:
 
 def bend(order: dict[str, Any]) -> None:
     """Put the test's clock and shorter waits in the place of those of every day."""
-    wiring.now = shifted_clock(Path(order["clock"]))
+    bent: Any = service
+    clocked: Any = desk
+    bent.now = clocked.now = shifted_clock(Path(order["clock"]))
     busy = timedelta(seconds=order["busy_seconds"])
-    bent: Any = wiring
     bent.Spool = partial(bent.Spool, busy_timeout=busy)
-    bent.open_ledger = partial(bent.open_ledger, busy_timeout=busy)
+    bent_stores: Any = stores
+    bent_stores.open_ledger = partial(bent_stores.open_ledger, busy_timeout=busy)
     patience = order["smtp_seconds"]
     pacing.FIRST_PAUSE, pacing.LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=0.4)
     bent.SmtpSettings = partial(bent.SmtpSettings, timeout_seconds=patience, data_timeout_seconds=patience)

@@ -162,7 +162,7 @@ class Stage:
     def sign_in(self, name: str = "dominique", role: Any = "dpo") -> Visitor:
         """A browser of somebody on the team, signed in by a new one-time code."""
         self.store.team.put(Member(name, name.title(), frozenset({role})), None)
-        code = wiring._offer(self.store.team, name, self.clock.now(), timedelta(hours=1))
+        code = wiring.offer(self.store.team, name, self.clock.now(), timedelta(hours=1))
         desk = Visitor(self.service.desk)
         page = desk.send(desk.get("/sign-in/once").form("sign-in-once-form"), code=code)
         assert page.status == 200, page.text

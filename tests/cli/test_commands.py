@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BREACHWATCH = Path(sys.executable).with_name("breachwatch")
-PLAYBOOKS = Path(__file__).resolve().parents[1] / "playbooks"
+PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 
 SETTINGS = """
 [organisation]

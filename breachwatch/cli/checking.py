@@ -1,0 +1,51 @@
+"""`breachwatch check` and `breachwatch verify`: is what we run on good, and is what was written whole."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from breachwatch import wiring
+from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, err, out, write_json
+from breachwatch.cli.root import app
+from breachwatch.kernel.errors import ContentError, Problem
+from breachwatch.settings import read_settings
+
+
+@app.command(epilog="Example: `breachwatch check playbooks/`")
+def check(
+    folder: Annotated[Path, typer.Argument(help="A playbooks folder.")] = Path("playbooks"),
+    source_file: Annotated[list[Path] | None, typer.Option(help="Extra source definition (YAML).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check playbooks, their rules, notices and cases; every problem with its file and line."""
+    if not folder.is_dir():
+        raise ContentError([Problem(str(folder), 0, 0, "no such folder")])
+    problems, summary = wiring.check_playbooks(folder, source_file or [])
+    for problem in problems:
+        if as_json:
+            fields = ("path", "line", "column", "message", "hint")
+            write_json({name: getattr(problem, name) for name in fields})
+        else:
+            out.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+    if problems:
+        err.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {folder}", highlight=False)
+        raise typer.Exit(1)
+    if not as_json:
+        out.print(summary, highlight=False)
+
+
+@app.command(epilog="Example: `breachwatch verify -c breachwatch.toml && echo unaltered`")
+def verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Prove that no case file was changed since it was written; names the first broken fact of each incident."""
+    store = wiring.open_store(read_settings(config), must_exist=True)
+    broken = list(store.ledger.verify())
+    incidents, facts = store.sizes()
+    if as_json:
+        write_json({"incidents": incidents, "facts": facts, "broken": broken})
+    elif not broken:
+        out.print(f"{facts:,} facts of {incidents:,} incidents: every chain is whole.", highlight=False)
+    for line in [] if as_json else broken:
+        out.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    if broken:
+        raise typer.Exit(1)

@@ -1,0 +1,93 @@
+"""What every command shares: where it prints, its common options, and how an error ends it."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from breachwatch import wiring
+from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem
+
+out = Console()
+err = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="Settings file.", show_default=True, envvar="BREACHWATCH_CONFIG")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line, for other programs.")]
+DEFAULT_CONFIG = Path("breachwatch.toml")
+WIDE = 10_000
+"""Columns of what goes into a pipe or a file, where nobody wraps lines."""
+
+
+def now() -> datetime:
+    """The wall clock, read here and in the wiring only."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors become one plain message and an exit code, never a traceback."""
+    try:
+        yield
+    except ContentError as error:
+        for problem in error.problems:
+            err.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except BreachwatchError as error:
+        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("stopped")
+        sys.exit(130)
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Log lines go to standard error, readable."""
+    handler = RichHandler(console=err, show_path=False, markup=False, rich_tracebacks=False)
+    logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def write_json(line: Mapping[str, Any]) -> None:
+    """One object on standard output, for other programs."""
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def must_be_there(paths: Iterable[Path]) -> None:
+    """Refuse files that are not there, all of them at once.
+
+    Raises:
+        ContentError: some are missing.
+    """
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise ContentError([Problem(str(path), 0, 0, "no such file") for path in missing])
+
+
+def printable(text: str) -> str:
+    """A text out of a log as a cell of a table: no control characters, no markup."""
+    return "".join(char if char.isprintable() else "�" for char in text).replace("[", r"\[")
+
+
+@contextmanager
+def progress(total_bytes: int, what: str) -> Iterator[wiring.Advance]:
+    """A bar on a terminal while files are read; yields what is to be told of each further number of bytes."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=total_bytes)
+        yield lambda size: progress.advance(task, size)

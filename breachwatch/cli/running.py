@@ -1,0 +1,48 @@
+"""`breachwatch init` and `breachwatch up`: the service on this machine."""
+
+import asyncio
+from typing import Annotated, Literal
+
+import typer
+from rich.filesize import decimal
+
+from breachwatch import wiring
+from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, err, log_to_stderr, out
+from breachwatch.cli.root import app
+from breachwatch.engines.memory import settle_memory
+from breachwatch.settings import read_settings, write_example
+
+
+@app.command(epilog="Example: `breachwatch init` · `breachwatch init -c /etc/breachwatch/breachwatch.toml`")
+def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Write an example of the settings file, with remarks; a file that is there already is left as it is."""
+    write_example(config)
+    out.print(
+        f"{config} is written: put your organisation and your mail relay in, then: breachwatch up -c {config}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command(epilog="Example: `breachwatch up -c breachwatch.toml`")
+def up(
+    config: ConfigOption = DEFAULT_CONFIG,
+    engine: Annotated[Literal["embedded"], typer.Option(help="What carries the streams.")] = "embedded",
+) -> None:
+    """Run everything on this machine: collectors, detection, clocks, desk and couriers. Ctrl-C ends it cleanly."""
+    log_to_stderr()
+    settings = read_settings(config)
+    service = wiring.build_service(settings)
+    err.print(f"The desk is at {service.desk_url}", highlight=False)
+    files, size = service.first_read
+    if files:
+        what = f"{files:,} file{'s' if files > 1 else ''} of log ({decimal(size)})"
+        told = f'First {what} will be read from the beginning; start = "end" in an input passes over what is there.'
+        err.print(told, highlight=False, soft_wrap=True)
+    if not service.team.members():
+        err.print(
+            f"Nobody may sign in yet. In another terminal: breachwatch member add NAME --role dpo --config {config}",
+            highlight=False,
+        )
+    settle_memory()
+    asyncio.run(service.run_until_signal())

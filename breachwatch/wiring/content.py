@@ -1,0 +1,22 @@
+"""The content that detection runs on: the operator's, or what comes with the package; and how it is checked."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from breachwatch.detection.check import check
+from breachwatch.detection.content import Content, load_content, read_tree
+from breachwatch.kernel.errors import Problem
+from breachwatch.kernel.shipped import shipped
+from breachwatch.notices.placeholders import PLACEHOLDERS
+from breachwatch.sources.registry import load_sources
+from breachwatch.sources.source import Source
+
+
+def shipped_or(playbooks: Path | None, sources: Mapping[str, Source]) -> Content:
+    """The content of a playbooks folder, or of the shipped one."""
+    return load_content(read_tree(playbooks or shipped("playbooks")), sources, PLACEHOLDERS)
+
+
+def check_playbooks(folder: Path, source_files: Sequence[Path]) -> tuple[list[Problem], str]:
+    """Every problem of a playbooks folder, and one line that sums it up."""
+    return check(read_tree(folder), load_sources(source_files), PLACEHOLDERS)
