@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from breachwatch.detection.conditions import Condition
+from breachwatch.detection.conditions import AllOf, Condition
 
 MAX_EVENTS = 50_000
 """Most events remembered of one group, and so the most that a correlation can ask for."""
@@ -24,7 +24,8 @@ class Rule:
 
     `id`: the Sigma id, else its name, else its title; so do alerts and matches call it. `names`: all it may be called
     by. `sources`: names of the loaded sources that its logsource fits. `wanted`: the fields that correlations group by
-    or count, as written.
+    or count, as written. `guards`: by source, what an event must meet besides, where the rule is for some of the
+    source's events only. `speaks`: its matches are told by themselves, and not only counted by a correlation.
     """
 
     playbook: str
@@ -37,6 +38,13 @@ class Rule:
     logsource: Mapping[str, str]
     sources: tuple[str, ...]
     wanted: tuple[str, ...] = ()
+    guards: Mapping[str, Condition] = field(default_factory=dict)
+    speaks: bool = True
+
+    def condition_for(self, source: str) -> Condition:
+        """What an event of a source must meet: the rule's own condition, and the guard where there is one."""
+        guard = self.guards.get(source)
+        return self.condition if guard is None else AllOf((guard, self.condition))
 
 
 @dataclass(frozen=True, slots=True)
