@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -11,14 +11,21 @@ from pydantic import ValidationError
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shapes import did_you_mean, problems_of
 from breachwatch.kernel.yaml import Node, read
-from breachwatch.sources import combined, sshd
-from breachwatch.sources.definition import Definition, Derivation, known_zone
+from breachwatch.sources import combined
+from breachwatch.sources.definition import HEADED, WITH_PARSER, Definition, Derivation, derived_name, known_zone
 from breachwatch.sources.event import Parse
-from breachwatch.sources.json_lines import Derived, json_parser
-from breachwatch.sources.source import Source
+from breachwatch.sources.event_reader import Derived, event_reader, with_derived
+from breachwatch.sources.json_lines import Prepare, json_parser
+from breachwatch.sources.normalisers import NORMALISERS
+from breachwatch.sources.parsers import PARSERS
+from breachwatch.sources.source import Answers, Framing, Raw, Source
+from breachwatch.sources.source import Path as SourcePath
 from breachwatch.sources.times import reader
+from breachwatch.sources.unwrapping import Pairs, preparation
 
-_MERGED = ("attributes", "constants", "time")
+_MERGED = ("aliases", "attributes", "constants", "flatten", "time", "unwrap")
+_EITHER = (("time", "field", "fields"), ("time", "fields", "field"))
+_Loaded = dict[str, tuple[dict[str, Any], Definition]]
 
 
 def load_sources(
@@ -40,17 +47,7 @@ def load_sources(
     except ValueError as error:
         raise ContentError([Problem("timezone", 0, 0, str(error))]) from error
     package = sorted((Path(__file__).parent / "definitions").glob("*.yml"))
-    loaded: dict[str, tuple[dict[str, Any], Definition]] = {}
-    problems: list[Problem] = []
-    for path in (*package, *extra):
-        try:
-            raw, definition = _define(_read(path), loaded)
-        except ContentError as error:
-            problems.extend(error.problems)
-        else:
-            loaded[definition.name] = raw, definition
-    if problems:
-        raise ContentError(problems)
+    loaded = _load([*package, *extra])
     sources = {name: make_source(definition, timezone) for name, (_, definition) in loaded.items()}
     for name, zone in zoned:
         if name in loaded:
@@ -61,6 +58,37 @@ def load_sources(
     return sources
 
 
+def _load(paths: Sequence[Path]) -> _Loaded:
+    """Every definition, whatever the order of the files that extend one another."""
+    loaded: _Loaded = {}
+    problems: list[Problem] = []
+    waiting: list[Node] = []
+    for path in paths:
+        try:
+            waiting.append(_read(path))
+        except ContentError as error:
+            problems.extend(error.problems)
+    while waiting:
+        ahead = {node.data.get("name") for node in waiting if isinstance(node.data, dict)} - set(loaded)
+        ready = [node for node in waiting if _base_of(node) not in ahead] or waiting
+        for node in ready:
+            try:
+                raw, definition = _define(node, loaded)
+            except ContentError as error:
+                problems.extend(error.problems)
+            else:
+                loaded[definition.name] = raw, definition
+        waiting = [node for node in waiting if node not in ready]
+    if problems:
+        order = [str(path) for path in paths]
+        raise ContentError(sorted(problems, key=lambda problem: order.index(problem.path)))
+    return loaded
+
+
+def _base_of(node: Node) -> object:
+    return node.data.get("extends") if isinstance(node.data, dict) else None
+
+
 def zoned_name(source: str, zone: str) -> str:
     """What a source is called whose local times are of a zone of their own, such as `linux-sshd@Europe/Berlin`."""
     return f"{source}@{zone}" if zone else source
@@ -68,38 +96,98 @@ def zoned_name(source: str, zone: str) -> str:
 
 def make_source(definition: Definition, timezone: str = "UTC") -> Source:
     """The source of a checked definition; times without a zone are taken in `timezone`."""
+    reading = _reading(definition, ZoneInfo(definition.time.timezone or timezone))
     return Source(
         name=definition.name,
         title=definition.title,
         description=definition.description.strip(),
-        logsource={str(key): value for key, value in definition.logsource.items()},
+        logsource=_logsource(definition.logsource),
         attributes=definition.paths(),
         constants=dict(definition.constants),
         allowed_lateness=definition.allowed_lateness,
-        parse=_parser(definition, ZoneInfo(definition.time.timezone or timezone)),
+        parse=reading.parse,
         fields=None if definition.fields is None else frozenset(definition.fields),
+        answers=tuple(Answers(_logsource(answer.logsource), dict(answer.when)) for answer in definition.answers),
+        any_logsource=definition.any_logsource,
+        aliases={alias: _path(native) for alias, native in definition.aliases.items()},
+        raw=reading.raw,
+        glance=reading.glance,
+        framing=_framing(definition),
+        syslog_header=definition.format in HEADED,
     )
 
 
-def _parser(definition: Definition, zone: ZoneInfo) -> Parse:
+class _Reading(NamedTuple):
+    parse: Parse
+    glance: Parse | None = None
+    raw: Raw | None = None
+
+
+def _reading(definition: Definition, zone: ZoneInfo) -> _Reading:
+    derived = _derived(definition)
+    if definition.format in WITH_PARSER and definition.parser is not None:
+        text = PARSERS[definition.parser]
+        raw = text.raw and replace(text.raw, derived=text.raw.derived | {each.key for each in derived})
+        return _Reading(with_derived(text.make(zone), derived), text.glance and text.glance(zone), raw)
     if definition.format == "combined":
-        return combined.parser(zone)
-    if definition.format == "syslog-lines":
-        return sshd.parser(zone)
-    return json_parser(
-        time_path=tuple(definition.time.field.split(".")),
-        readers=[reader(form, zone) for form in definition.time.formats],
-        required=[tuple(field.split(".")) for field in definition.required],
-        derived=[
-            Derived(
-                f"ocsf.{dotted}",
-                tuple(tuple(native.split(".")) for native in spec.first_of),
-                {word.lower(): meaning for word, meaning in spec.values.items()},
-            )
-            for dotted, spec in definition.attributes.items()
-            if isinstance(spec, Derivation)
-        ],
+        return _Reading(with_derived(combined.parser(zone), derived))
+    event_of = event_reader(
+        definition.time.paths(),
+        [reader(form, zone) for form in definition.time.formats],
+        [_path(field) for field in definition.required],
+        derived,
     )
+    return _Reading(json_parser(event_of, _preparation(definition)), raw=_json_raw(definition, derived))
+
+
+def _derived(definition: Definition) -> list[Derived]:
+    return [
+        Derived(
+            derived_name(dotted),
+            tuple(_path(native) for native in spec.first_of),
+            {word.lower(): meaning for word, meaning in spec.values.items()},
+            spec.otherwise,
+            spec.absent,
+        )
+        for dotted, spec in definition.attributes.items()
+        if isinstance(spec, Derivation)
+    ]
+
+
+def _preparation(definition: Definition) -> Prepare | None:
+    unwrap = definition.unwrap
+    return preparation(
+        envelope=_path(unwrap.envelope),
+        column=_path(unwrap.column),
+        within=_path(unwrap.within),
+        texts=[_path(text) for text in unwrap.texts],
+        pairs=[
+            Pairs(_path(native), rule.key, rule.value, _path(rule.into)) for native, rule in definition.flatten.items()
+        ],
+        normalise=None if definition.normalise is None else NORMALISERS[definition.normalise],
+    )
+
+
+def _json_raw(definition: Definition, derived: Sequence[Derived]) -> Raw | None:
+    # JSON text within JSON is escaped twice, and what a normaliser makes is known to nobody.
+    unwrap = definition.unwrap
+    if unwrap.column or unwrap.texts or definition.normalise:
+        return None
+    return Raw("json", derived=frozenset(each.key for each in derived))
+
+
+def _framing(definition: Definition) -> Framing:
+    unwrap = definition.unwrap
+    kind: Literal["json", "lines"] = "json" if definition.format == "json" else "lines"
+    return Framing(kind, _path(unwrap.envelope), unwrap.column or "")
+
+
+def _logsource(told: Mapping[Any, str]) -> dict[str, str]:
+    return {str(key): value for key, value in told.items()}
+
+
+def _path(dotted: str | None) -> SourcePath:
+    return tuple(dotted.split(".")) if dotted else ()
 
 
 def _read(path: Path) -> Node:
@@ -122,8 +210,8 @@ def _define(node: Node, loaded: Mapping[str, tuple[dict[str, Any], Definition]])
     except ValidationError as error:
         raise ContentError(problems_of(error, node, Definition)) from error
     problems = [
-        node.problem(at, message, did_you_mean(word, definition.fields or ["sshd"]) if word else "")
-        for at, message, word in definition.mistakes()
+        node.problem(at, message, did_you_mean(word, known) if word or known else "")
+        for at, message, word, known in definition.mistakes()
     ]
     if problems:
         raise ContentError(problems)
@@ -143,6 +231,9 @@ def _with_base(node: Node, loaded: Mapping[str, tuple[dict[str, Any], Definition
         if isinstance(base.get(key), dict) and isinstance(own.get(key), dict):
             both = {**base[key], **own[key]}
             merged[key] = {inner: value for inner, value in both.items() if value is not None}
+    for key, told, other in _EITHER:
+        if isinstance(own.get(key), dict) and told in own[key] and other not in own[key]:
+            merged[key].pop(other, None)
     if isinstance(base.get("fields"), list) and isinstance(own.get("fields"), list):
         merged["fields"] = [*base["fields"], *own["fields"]]
     return merged

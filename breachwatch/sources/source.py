@@ -35,6 +35,22 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class Framing:
+    """How the records of a source lie in a whole file, where a line is not a record.
+
+    `kind`: `lines`; `json` where values may also stand in an array, over several lines or one after another; `csv`
+    where a record ends with a line feed outside quotes. `envelope`: where a file's only object holds the list of its
+    records. `column`: the column of a CSV file with a header, or field of an object, whose JSON text is the record.
+    `columns`: the columns of a CSV file without a header.
+    """
+
+    kind: Literal["lines", "json", "csv"] = "lines"
+    envelope: Path = ()
+    column: str = ""
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One source, made from its definition by `registry.load_sources`.
 
@@ -44,7 +60,8 @@ class Source:
     native field, or None when the list is open, so that any name may occur. `answers`: logsources of some of its
     events, beyond its own. `any_logsource`: rules of any logsource may be asked of it, where somebody asks it by name.
     `aliases`: further names of native paths. `raw`: None when nothing is known of the raw record. `glance`: as `parse`,
-    the same verdict and time but perhaps no fields, and cheaper.
+    the same verdict and time but perhaps no fields, and cheaper. `framing`: how its records lie in whole files.
+    `syslog_header`: its records are read with the header of the syslog message that brings them.
     """
 
     name: str
@@ -61,6 +78,8 @@ class Source:
     aliases: Mapping[str, Path] = field(default_factory=dict)
     raw: Raw | None = None
     glance: Parse | None = None
+    framing: Framing = Framing()
+    syslog_header: bool = False
 
     def native(self, field: str) -> Path | None:
         """Where a field that a rule names is found in native events.

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from breachwatch.kernel.errors import ContentError
+from breachwatch.sources import registry
 from breachwatch.sources.event import Event
 from breachwatch.sources.registry import load_sources
 
@@ -38,8 +39,10 @@ def refused(*paths: Path) -> list[str]:
     return [str(problem).removeprefix(f"{paths[-1].parent}/") for problem in caught.value.problems]
 
 
-def test_the_package_brings_four_sources() -> None:
-    assert sorted(load_sources()) == ["app-audit", "generic-json", "linux-sshd", "web-access"]
+def test_the_package_brings_sources_called_as_their_files_are() -> None:
+    definitions = Path(registry.__file__).parent / "definitions"
+    assert sorted(load_sources()) == sorted(path.stem for path in definitions.glob("*.yml"))
+    assert {"app-audit", "generic-json", "linux-sshd", "web-access"} <= set(load_sources())
 
 
 def test_a_mapping_of_ones_own_turns_ones_json_into_ocsf(tmp_path: Path) -> None:
@@ -115,9 +118,12 @@ BASE = "name: x\ntitle: t\nformat: json\nlogsource: {product: p}\n"
             BASE + "fields: [user, peer]\nattributes: {user.name: usr}\n",
             ['shop.yml:6:25: field "usr" is not among the fields of this source; did you mean "user"?'],
         ),
-        (BASE + "parser: sshd\n", ["shop.yml:5:9: only syslog-lines takes a parser"]),
-        (BASE.replace("json", "syslog-lines"), ["shop.yml:3:9: syslog-lines needs a parser; did you mean \"sshd\"?"]),
-        (BASE.replace("json", "combined") + "time: {field: t}\n", ['shop.yml:5:7: "time" is for format: json only']),
+        (BASE + "parser: sshd\n", ["shop.yml:5:9: only lines and syslog-lines take a parser"]),
+        (BASE.replace("json", "syslog-lines"), ["shop.yml:3:9: syslog-lines needs a parser"]),
+        (
+            BASE.replace("json", "combined") + "time: {field: t}\n",
+            ["shop.yml:5:7: format: combined knows where its time is; only time.timezone may be told"],
+        ),
         (BASE + "allowed_lateness: P30D\n", ["shop.yml:5:19: allowed_lateness: must lie between PT0S and P7D"]),
         (
             BASE + "extends: generic-jsn\n",

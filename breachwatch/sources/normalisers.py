@@ -1,0 +1,15 @@
+"""Functions that bring the several shapes in which one kind of record is written into one, by the name definitions use.
+
+A normaliser takes the fields as they came and gives the fields as rules know them; it may change what it was given.
+A record that is none of the source's business is `Ignored`, one that cannot be understood `Dead`. Like parsers, it must
+not raise, whatever it is given.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from breachwatch.sources.event import Dead, Ignored
+
+Normalise = Callable[[dict[str, Any]], dict[str, Any] | Ignored | Dead]
+
+NORMALISERS: dict[str, Normalise] = {}

@@ -1,0 +1,27 @@
+"""The parsers of text logs by the name that definitions use; a new one is one line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from breachwatch.sources import sshd
+from breachwatch.sources.event import Parse
+from breachwatch.sources.source import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class TextParser:
+    """How the lines of one kind of text log are read.
+
+    `make`: a parser for lines whose times without an offset are of the zone. `glance`: as `make`, but its events may
+    have no fields. `raw`: how the values of events stand in their lines; None when nothing can be said of it.
+    """
+
+    make: Callable[[tzinfo], Parse]
+    glance: Callable[[tzinfo], Parse] | None = None
+    raw: Raw | None = None
+
+
+PARSERS: dict[str, TextParser] = {
+    "sshd": TextParser(sshd.parser),
+}
