@@ -166,6 +166,14 @@ class SqlDirectorySection(_Section):
 DirectorySection = Annotated[CsvDirectorySection | SqlDirectorySection, Field(discriminator="type")]
 
 
+class EnrichmentSection(_Section):
+    """What the organisation knows of addresses and hosts, added to evidence. `geoip`: MaxMind DB files of one's own."""
+
+    assets: Path | None = None
+    networks: Path | None = None
+    geoip: tuple[Path, ...] = ()
+
+
 class TeamSection(_Section):
     """Who is mailed when an incident is raised and when a clock rings."""
 
@@ -194,6 +202,7 @@ class Settings(BaseSettings):
     ingest: IngestSection = IngestSection()
     directory: DirectorySection | None = None
     team: TeamSection = TeamSection()
+    enrichment: EnrichmentSection = EnrichmentSection()
 
     @classmethod
     def settings_customise_sources(
@@ -289,7 +298,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     def sectioned(section: Any, *names: str) -> Any:
         return section and section.model_copy(update={name: at(getattr(section, name)) for name in names})
 
-    directory = settings.directory
+    directory, known = settings.directory, sectioned(settings.enrichment, "assets", "networks")
     inputs = tuple(
         entry.model_copy(update={"path": str(base / entry.path)}) if isinstance(entry, FileInput) else entry
         for entry in settings.inputs
@@ -304,6 +313,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             "desk": sectioned(settings.desk, "certificate_file", "key_file"),
             "ingest": sectioned(settings.ingest, "token_file"),
             "mail": sectioned(settings.mail, "password_file", "certificate_authority_file"),
+            "enrichment": known.model_copy(update={"geoip": tuple(base / path for path in known.geoip)}),
             "directory": sectioned(directory, "path" if isinstance(directory, CsvDirectorySection) else "url_file"),
         }
     )

@@ -15,14 +15,14 @@ _ASSETS, _NETWORKS = ("asset", "owner"), ("network", "name")
 
 
 def open_enrichment(
-    assets: Path | None = None, networks: Path | None = None, databases: Sequence[Path] = ()
+    assets: Path | None = None, networks: Path | None = None, geoip: Sequence[Path] = ()
 ) -> Enrichment:
     """Read what an operator gave.
 
     Args:
         assets: CSV with the columns `asset` (address or host name), `owner`, and perhaps `name`.
         networks: CSV with the columns `network` (CIDR, version 4 or 6) and `name`.
-        databases: MaxMind DB files (city, country or ASN); the first that knows a detail tells it.
+        geoip: MaxMind DB files (city, country or ASN); the first that knows a detail tells it.
 
     Raises:
         ContentError: every problem of every file, with its line.
@@ -37,7 +37,7 @@ def open_enrichment(
             named.append((ip_network(row["network"]), row["name"]))
         except ValueError as error:
             problems.append(Problem(str(networks), line, 1, str(error), "such as 198.51.100.0/24"))
-    locate = _locator(databases, problems)
+    locate = _locator(geoip, problems)
     if problems:
         raise ContentError(problems)
     return Enrichment(Ranges(named), known, locate)

@@ -10,6 +10,7 @@ from typing import Any
 
 from breachwatch.clocks.regimes import package_regimes
 from breachwatch.collectors.directory import CsvDirectory, NdjsonDirectory, SqlDirectory
+from breachwatch.collectors.enrichment_files import open_enrichment
 from breachwatch.collectors.file_tail import FileTail
 from breachwatch.collectors.stdin import StdinInlet
 from breachwatch.collectors.syslog import SyslogListener
@@ -94,11 +95,12 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     addresses = {f"team-{number}": address for number, address in enumerate(settings.team.notify, 1)}
     world = _world(settings, content, tuple(addresses))
     flow = CaseFlow(store.ledger, store.vault, world)
+    known = open_enrichment(**dict(settings.enrichment))
     engine = EmbeddedEngine(
         spool,
         Detector(content, sources, pseudonymise),
         Correlator(content),
-        lambda alert: flow.take_alert(alert, now()),
+        lambda alert: flow.take_alert(known.alert(alert), now()),
         waypoint=waypoint,
         now=now,
     )
