@@ -118,13 +118,15 @@ class _InOrder:
 def _tally(correlation: Correlation) -> _Tally:
     match correlation.kind:
         case "event_count":
-            return _Events(correlation.threshold)
+            return _Events(correlation.at_least)
         case "value_count":
-            return _Values(correlation.threshold)
+            return _Values(correlation.at_least)
         case "temporal":
             return _Together(correlation.ways, len(correlation.inputs))
         case "temporal_ordered":
             return _InOrder(len(correlation.inputs))
+        case _:
+            raise NotImplementedError(correlation.kind)
 
 
 @dataclass(slots=True)
@@ -188,6 +190,6 @@ def _counted_by_index(
         since = times[index] - correlation.timespan_us
         while times[oldest] < since:
             oldest += 1
-        if index - oldest + 1 >= correlation.threshold:
+        if index - oldest + 1 >= correlation.at_least:
             yield index
     scan.oldest, scan.next = oldest, end

@@ -249,7 +249,7 @@ class _Linker:
                 kind=kind,
                 inputs=tuple(inputs),
                 group=group,
-                threshold=threshold,
+                tests=(("gte", threshold),),
                 timespan_us=timespan_us,
                 ways=ways,
                 suppress_us=meaning.suppress // _MICROSECOND,

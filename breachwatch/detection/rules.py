@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil, floor
 from typing import Literal
 
 from breachwatch.detection.conditions import AllOf, Condition
@@ -12,7 +13,24 @@ from breachwatch.detection.conditions import AllOf, Condition
 MAX_EVENTS = 50_000
 """Most events remembered of one group, and so the most that a correlation can ask for."""
 
-CorrelationKind = Literal["event_count", "value_count", "temporal", "temporal_ordered"]
+EXACT_VALUES = 50_000
+"""Distinct values of one group that a `value_count` counts exactly, unless its rule says otherwise."""
+
+CorrelationKind = Literal[
+    "event_count",
+    "value_count",
+    "value_sum",
+    "value_avg",
+    "value_percentile",
+    "value_median",
+    "temporal",
+    "temporal_ordered",
+]
+Op = Literal["gte", "gt", "lte", "lt", "eq", "neq"]
+"""How a number is compared, as Sigma correlation spec 2.1 names it."""
+
+_FLOORS = frozenset({"gte", "gt"})
+_GROWING = frozenset({"event_count", "value_count", "temporal", "temporal_ordered"})
 
 SEPARATOR = "\x1f"
 """Stands between the values of a list-valued field in `Match.values`; never part of a value."""
@@ -68,11 +86,12 @@ class Input:
 class Correlation:
     """A Sigma correlation, or a rule that alerts by itself (an `event_count` of 1 with no timespan).
 
-    `group`: names of the group's values in alerts, in OCSF. `threshold`: at least so many events or distinct values.
-    `ways`: for `temporal`, sets of inputs (by index) of which one must be complete; for `temporal_ordered` the inputs'
-    own order counts. `sources`: names of all sources whose events can get here; `lateness_us`: the most lenient allowed
-    lateness among them. `shape`: changes when stored
-    windows of an earlier edition of the rule make no sense any more.
+    `group`: names of the group's values in alerts, in OCSF. `tests`: comparisons with what is counted, all of which
+    must hold (events, distinct values, or the sum, average or percentile of numbers); `percentile`: which, 0 to 100.
+    `exact_up_to`: so many distinct values of a group are counted exactly, more are estimated. `ways`: for `temporal`,
+    sets of inputs (by index) of which one must be complete; for `temporal_ordered` the inputs' own order counts.
+    `sources`: names of all sources whose events can get here; `lateness_us`: the most lenient allowed lateness among
+    them. `shape`: changes when stored windows of an earlier edition of the rule make no sense any more.
     """
 
     playbook: str
@@ -83,7 +102,7 @@ class Correlation:
     kind: CorrelationKind
     inputs: tuple[Input, ...]
     group: tuple[str, ...]
-    threshold: int
+    tests: tuple[tuple[Op, float], ...]
     timespan_us: int
     ways: tuple[frozenset[int], ...]
     suppress_us: int
@@ -93,6 +112,20 @@ class Correlation:
     alerts: bool
     raises_incident: bool
     shape: str
+    percentile: int = 0
+    exact_up_to: int = EXACT_VALUES
+
+    @property
+    def at_least(self) -> int:
+        """The least whole number that every `gte` and `gt` allows; 0 without any."""
+        return max(
+            (floor(bound) + 1 if op == "gt" else ceil(bound) for op, bound in self.tests if op in _FLOORS), default=0
+        )
+
+    @property
+    def at_once(self) -> bool:
+        """Whether more events can only satisfy more, so that an alert need not wait for what may still come."""
+        return self.kind in _GROWING and all(op in _FLOORS for op, _ in self.tests)
 
     @property
     def reach_us(self) -> int:

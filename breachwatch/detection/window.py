@@ -344,13 +344,15 @@ class Window:
 def _least(correlation: Correlation) -> int:
     match correlation.kind:
         case "event_count":
-            return correlation.threshold
+            return correlation.at_least
         case "value_count":
             return 1
         case "temporal":
             return min(map(len, correlation.ways))
         case "temporal_ordered":
             return len(correlation.inputs)
+        case _:
+            return 1
 
 
 def key_of(correlation: Correlation, event: str, index: int) -> str:

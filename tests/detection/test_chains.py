@@ -23,7 +23,7 @@ def ordered(inputs: int, reach: int = 0) -> Correlation:
         kind="temporal_ordered",
         inputs=tuple(Input(f"r{number}", ("ip",), reach_us=reach if number == 0 else 0) for number in range(inputs)),
         group=("ip",),
-        threshold=inputs,
+        tests=(("gte", inputs),),
         timespan_us=SPAN,
         ways=(),
         suppress_us=0,

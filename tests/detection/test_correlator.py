@@ -41,7 +41,7 @@ def correlation(
             for rule in rules
         ),
         "group": ("src_endpoint.ip",),
-        "threshold": 3,
+        "tests": (("gte", 3),),
         "timespan_us": 10 * MINUTE,
         "ways": (frozenset(range(len(rules))),),
         "suppress_us": 60 * MINUTE,
@@ -165,7 +165,7 @@ def test_without_a_group_all_events_are_one_group() -> None:
 
 
 def test_a_rule_that_alerts_by_itself_does_so_even_without_the_group_field() -> None:
-    alone = correlation("failed", inputs=(Input("failed", ("ip",), lenient=True),), threshold=1, timespan_us=0)
+    alone = correlation("failed", inputs=(Input("failed", ("ip",), lenient=True),), tests=(("gte", 1),), timespan_us=0)
     first, second = run(alone).feed([at(0), at(1, values={}), at(2)]).alerts
     assert [first.group, second.group] == [{"src_endpoint.ip": "192.0.2.1"}, {"src_endpoint.ip": ""}]
     assert first.count == 2, "both lie within the suppression time"

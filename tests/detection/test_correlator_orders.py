@@ -43,7 +43,7 @@ def correlation(
         kind=kind,  # type: ignore[arg-type]
         inputs=tuple(Input(rule, ("ip",), counted, reach * SECOND) for rule, reach in inputs),
         group=("ip",),
-        threshold=threshold,
+        tests=(("gte", threshold),),
         timespan_us=timespan * SECOND,
         ways=ways,
         suppress_us=suppress * SECOND,
@@ -95,9 +95,9 @@ def satisfied(rule: Correlation, window: list[Seen]) -> bool:
     armed = [each for each in window if each.armed]
     match rule.kind:
         case "event_count":
-            return len({each.id for each in armed}) >= rule.threshold
+            return len({each.id for each in armed}) >= rule.at_least
         case "value_count":
-            return len({who for each in armed for who in each.who}) >= rule.threshold
+            return len({who for each in armed for who in each.who}) >= rule.at_least
         case "temporal":
             present = {each.rule for each in armed}
             return any(way <= present for way in rule.ways)
