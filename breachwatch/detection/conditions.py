@@ -21,10 +21,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A regular expression (RE2) to be found anywhere; `flags` out of `ims`."""
+    """A regular expression (RE2) to be found anywhere; `flags` out of `ims`.
+
+    `besides`: further expressions, each of which must (True) or must not (False) be found in the same value.
+    """
 
     expression: str
     flags: str = ""
+    besides: tuple[tuple[bool, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,12 @@ Decided where the specification leaves room:
 - An IPv4 address written as IPv6 (`::ffff:192.0.2.1`) is the IPv4 address.
 """
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 from typing import Any
-
-from sigma.policy import default_policy
 
 from breachwatch.detection.conditions import (
     ClockPart,
@@ -33,13 +30,13 @@ from breachwatch.detection.conditions import (
     Wanted,
     Wild,
 )
+from breachwatch.detection.expressions import compiled, sound
 from breachwatch.kernel.time import EPOCH
 
 Predicate = Callable[[Any], bool]
 """Asked of one value, never of a list or of what is absent."""
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {"eq": eq, "lt": lt, "lte": le, "gt": gt, "gte": ge}
-_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _MILLISECONDS_FROM = 100_000_000_000
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5138."""
 
@@ -65,8 +62,8 @@ def predicate(wanted: Wanted) -> Predicate:
         case Truth(value=truth):
             written = "true" if truth else "false"
             return lambda value: value is truth or (isinstance(value, str) and value.lower() == written)
-        case Pattern(expression=expression, flags=flags):
-            return _pattern(expression, flags)
+        case Pattern():
+            return _pattern(wanted)
         case Network(cidr=cidr):
             return _network(cidr)
         case Compare(op=op, value=number):
@@ -109,24 +106,14 @@ def _text_test(parts: tuple[str | Wild, ...]) -> Callable[[str], bool]:
             return lambda text: text.endswith(end)
         case (first, str() as inside, last) if first == last == many:
             return lambda text: inside in text
-    whole = _compiled("".join(_expression(part) for part in parts), re.DOTALL).fullmatch
-    return lambda text: whole(_sound(text)) is not None
+    whole = compiled("".join(_expression(part) for part in parts), "s").fullmatch
+    return lambda text: whole(sound(text)) is not None
 
 
 def _expression(part: str | Wild) -> str:
     if isinstance(part, Wild):
         return ".*" if part.many else "."
     return "".join(char if char.isalnum() or char >= "\x80" else f"\\x{{{ord(char):x}}}" for char in part)
-
-
-def _compiled(expression: str, flags: int = 0) -> Any:
-    """By RE2, in time that grows no faster than the text: attackers write what is sought in."""
-    return default_policy.regex_engine.compile(expression, flags)
-
-
-def _sound(text: str) -> str:
-    """RE2 reads UTF-8, which cannot write the lone surrogates that JSON can."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _number(number: int | float) -> Predicate:
@@ -140,14 +127,21 @@ def _number(number: int | float) -> Predicate:
     return same
 
 
-def _pattern(expression: str, flags: str) -> Predicate:
-    found = _compiled(expression, sum(_FLAGS[each] for each in flags)).search
+def _pattern(wanted: Pattern) -> Predicate:
+    found = compiled(wanted.expression, wanted.flags).search
+    besides = [(compiled(expression, wanted.flags).search, is_wanted) for is_wanted, expression in wanted.besides]
 
     def matches(value: Any) -> bool:
         text = text_of(value)
-        return text is not None and found(_sound(text)) is not None
+        return text is not None and found(sound(text)) is not None
 
-    return matches
+    def matches_all(value: Any) -> bool:
+        text = text_of(value)
+        if text is None or found(sound(text)) is None:
+            return False
+        return all((search(sound(text)) is not None) is is_wanted for search, is_wanted in besides)
+
+    return matches_all if besides else matches
 
 
 def _network(cidr: str) -> Predicate:

@@ -26,6 +26,7 @@ Place = tuple[int, int]
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _PYTHON_NAMES = {"null": "NoneType", "bool": "bool", "int": "int", "float": "float"}
+_NUMBERS = {int, float, bool}
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
@@ -42,13 +43,15 @@ class Node:
     """One YAML document: plain data (dict with text keys, list, str, int, float, bool, None) and its addresses.
 
     `values` and `keys` tell where the value and the key at a key path begin: line and column, both from 1. The key
-    path of the whole document is `()`, that of `a: [x, y]`'s `y` is `("a", 1)`.
+    path of the whole document is `()`, that of `a: [x, y]`'s `y` is `("a", 1)`. `written`: the text of those numbers
+    and truths that Python would write otherwise, such as `007`, `0x1F` or `true`.
     """
 
     path: str
     data: Any
     values: Mapping[KeyPath, Place] = field(default_factory=dict)
     keys: Mapping[KeyPath, Place] = field(default_factory=dict)
+    written: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def place(self, at: Sequence[str | int] = ()) -> Place:
         """Where the value at a key path begins; what is absent is looked for at its nearest known parent."""
@@ -167,13 +170,14 @@ class _Builder:
         self._count = 0
         self._values: dict[KeyPath, Place] = {}
         self._keys: dict[KeyPath, Place] = {}
+        self._written: dict[KeyPath, str] = {}
 
     def build(self, events: Iterable[Any]) -> None:
         """Take the events of one file; what it finds is in `nodes` and `problems`."""
         for event in events:
             place = (event.start_mark.line + 1, event.start_mark.column + 1)
             if isinstance(event, yaml.DocumentStartEvent):
-                self._values, self._keys = {}, {}
+                self._values, self._keys, self._written = {}, {}, {}
             elif isinstance(event, yaml.AliasEvent):
                 self._refuse(place, f"alias *{event.anchor} is not allowed", "write the value out again")
                 self._take(place, None, event.anchor)
@@ -205,7 +209,9 @@ class _Builder:
         at = self._store(parent, value)
         self._values.setdefault(at, place)
         if parent is None:
-            self.nodes.append(Node(self.path, value, self._values, self._keys))
+            self.nodes.append(Node(self.path, value, self._values, self._keys, self._written))
+        if value.__class__ in _NUMBERS and text is not None and str(value) != text:
+            self._written[at] = text
         if text is None:
             if len(self._stack) >= MAX_DEPTH:
                 raise _TooMuchError(f"nested deeper than {MAX_DEPTH} levels", place)
