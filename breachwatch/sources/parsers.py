@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from breachwatch.sources import sshd
+from breachwatch.sources import apache, nginx, sshd
 from breachwatch.sources.event import Parse
 from breachwatch.sources.source import Raw
 
@@ -23,5 +23,7 @@ class TextParser:
 
 
 PARSERS: dict[str, TextParser] = {
+    "apache": TextParser(apache.parser),
+    "nginx": TextParser(nginx.parser),
     "sshd": TextParser(sshd.parser),
 }

@@ -1,7 +1,8 @@
 """The frame of a syslog line as it lies in a file: time, host, program, process id, and what is left to say.
 
 RFC 3164 (`Mar 27 13:06:56 host sshd[71]: ...`), the same with an ISO 8601 time as modern rsyslog and journalctl write
-it, and RFC 5424 (`<38>1 2026-03-27T13:06:56Z host sshd 71 - - ...`); the priority in front may be absent.
+it, RFC 5424 (`<38>1 2026-03-27T13:06:56Z host sshd 71 - - ...`), and multilog's TAI64N labels (`@4000...`); the
+priority in front may be absent.
 """
 
 import re
@@ -26,6 +27,16 @@ class Line(NamedTuple):
     message: str
 
 
+_REPEATED = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
+
+
+def unrepeated(message: str) -> tuple[str, int | None]:
+    """What a message says, and how many times it does: `message repeated 3 times: [ ... ]` is unwrapped."""
+    if message.startswith("message repeated ") and (found := _REPEATED.fullmatch(message)):
+        return found[2].rstrip(" "), int(found[1])
+    return message, None
+
+
 Read = Callable[[bytes, int], Line | Dead | Ignored]
 
 _YEARLESS = re.compile(
@@ -35,22 +46,31 @@ _YEARLESS = re.compile(
 _SHAPE = re.compile(rb"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} {1,2}\d{1,2} |\d{4}-\d\d-\d\d[T ])")
 _DATED = re.compile(r"(?:<\d{1,3}>)?(1 )?(\d{4}-\d\d-\d\d[T ]\S+) (.*)", re.ASCII | re.DOTALL)
 _TAGGED = re.compile(
-    r"(?:([^\s\[\]]+) )?(?:([^\s\[:]+)(?:\[(\d{1,10})\])?:|\[([^\s\[\]:]+)\]:?)(?: (.*)|)", re.ASCII | re.DOTALL
+    r"(?:([^\s\[\]]+) )?(?:([^\s\[:]+)(?:\[(\d{1,10})\](?: [\w.-]+)?(?::|(?= \())|:)|\[([^\s\[\]:]+)\]:?)(?: (.*)|)",
+    re.ASCII | re.DOTALL,
 )
 _STRUCTURED = re.compile(
     r'(\S+) (\S+) (\S+) \S+ (?:-|(?:\[(?:[^"\]\\]|\\.|"(?:[^"\\]|\\.)*+")*+\])++)(?: (.*)|)', re.ASCII | re.DOTALL
 )
+_TAI64N = re.compile(r"@(4[0-9a-f]{15})([0-9a-f]{8}) (.*)", re.DOTALL)
 _REPEAT = re.compile(r"(?:\S+ )?last message repeated \d+ times?")
 
 
 def reader(zone: tzinfo) -> Read:
     """A reader of syslog lines whose times without an offset are of `zone`."""
-    times = YearlessTimes(zone)
+    read_text = text_reader(zone)
 
     def read(raw: bytes, received_us: int) -> Line | Dead | Ignored:
-        if len(raw) > MAX_RECORD_BYTES:
-            return TOO_LONG
-        text = printable(raw)
+        return TOO_LONG if len(raw) > MAX_RECORD_BYTES else read_text(printable(raw), received_us)
+
+    return read
+
+
+def text_reader(zone: tzinfo) -> Callable[[str, int], Line | Dead | Ignored]:
+    """As `reader`, for lines that are text already."""
+    times = YearlessTimes(zone)
+
+    def read(text: str, received_us: int) -> Line | Dead | Ignored:
         found = _YEARLESS.match(text)
         if found is None:
             return _read_dated(text, zone, received_us)
@@ -73,6 +93,8 @@ def has_shape(raw: bytes) -> bool:
 def _read_dated(text: str, zone: tzinfo, received_us: int) -> Line | Dead | Ignored:
     found = _DATED.match(text)
     if found is None:
+        if tai := _TAI64N.match(text):
+            return _read_tagged(_of_tai64n(tai[1], tai[2]), tai[3])
         return NOT_SYSLOG if text.strip() else BLANK
     version, stamp, rest = found.groups()
     at_us = read_instant(stamp, zone, received_us)
@@ -96,6 +118,11 @@ def _read_structured(at_us: int, rest: str) -> Line | Dead:
     host, program, pid, message = found.groups()
     number = int(pid) if pid.isascii() and pid.isdigit() and len(pid) <= 10 else None
     return Line(at_us, None if host == "-" else host, _base(program), number, (message or "").removeprefix("\ufeff"))
+
+
+def _of_tai64n(seconds: str, nanoseconds: str) -> int:
+    # The label is 2**62 plus seconds of TAI, which was 10 ahead at the epoch; multilog counts no leap second after it.
+    return (int(seconds, 16) - 2**62 - 10) * SECOND_US + int(nanoseconds, 16) // 1000
 
 
 def _base(program: str) -> str:

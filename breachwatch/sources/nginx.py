@@ -1,0 +1,149 @@
+"""nginx's error log, as a file or through syslog, and its access log, which people often send as one stream.
+
+`2026/03/27 13:06:56 [error] 71#0: *5 message, client: 192.0.2.7, server: shop.example, request: "GET / HTTP/1.1", ...`
+
+nginx writes user names, decoded paths and requests as they were sent, before and after the client's address. The last
+`, client: ` that is followed by the rest of nginx's own words is believed.
+"""
+
+import re
+from datetime import UTC, datetime, tzinfo
+
+from breachwatch.sources import combined, modsecurity
+from breachwatch.sources.combined import put_request
+from breachwatch.sources.endpoints import endpoint
+from breachwatch.sources.event import BAD_TIME, Event, Outcome, Parse, placed
+from breachwatch.sources.outcomes import AUTHENTICATION, FAILURE, MAX_MESSAGE_CHARACTERS, Fields, guarded
+from breachwatch.sources.times import KEPT_MINUTES, SECOND_US, local_us
+
+_ERROR = re.compile(
+    r"(?:[^\"]{0,300}?(?:[:\-\]]|#\d{3}) )?(\d{4}/\d\d/\d\d \d\d:\d\d):([0-5]\d|60) "
+    r"\[(emerg|alert|crit|error|warn|notice|info|debug)\] (\d{1,10})#(\d{1,10}): (?:\*(\d{1,20}) )?(.*)",
+    re.ASCII | re.DOTALL,
+)
+_CONTEXT = re.compile(
+    r"(.*), client: ([^,\s\"]+)((?:, (?:server: [^,\"]*|login: \"[^\"]*\"|request: \".*?\"|subrequest: \"[^\"]*\""
+    r"|upstream: \"[^\"]*\"|host: \"[^\"]*\"|referrer: \".*\"))*)",
+    re.DOTALL,
+)
+_DETAIL = re.compile(
+    r", (?:(server): ([^,\"]*)|(request): \"(.*?)\"(?=, (?:subrequest|upstream|host|referrer): |$)"
+    r"|(login|upstream|host|referrer): \"([^\"]*)\")",
+    re.DOTALL,
+)
+_CLIENT_FIRST = re.compile(r"client ([0-9a-fA-F.:\[\]]{2,60}?):(\d{1,5}) connected to (\S+)")
+
+_AUTH: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("wrong password", re.compile(r'user "(.*)": password mismatch', re.DOTALL)),
+    ("unknown user", re.compile(r'user "(.*)" was not found in ".*"', re.DOTALL)),
+    ("unknown user", re.compile(r'user "(.*)": was not found in ".*"', re.DOTALL)),
+    ("rejected by PAM", re.compile(r"PAM: user '(.*)' - not authenticated: .*", re.DOTALL)),
+    ("rejected by LDAP", re.compile(r'http_auth_ldap: .*?(?:user "(.*?)".*)?', re.DOTALL)),
+    ("login failed", re.compile(r'client login failed: "(?:.*)" while in http auth state()', re.DOTALL)),
+)
+_ACTIONS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("no_credentials", re.compile(r"no user/password was provided for basic authentication")),
+    (
+        "denied",
+        re.compile(r'access forbidden by rule|directory index of ".*" is forbidden|.*\(13: Permission denied\)$'),
+    ),
+    ("limited", re.compile(r"(?:limiting (?:requests|connections)|delaying request)\b")),
+    ("not_found", re.compile(r".*(?:failed|is not found) \((?:2: No such file or directory|20: Not a directory)\)$")),
+    ("tls_failed", re.compile(r"SSL_\w+\(\) failed|peer closed connection in SSL handshake")),
+    ("bad_request", re.compile(r"client (?:sent|intended to send) .*")),
+    ("script_failed", re.compile(r"FastCGI sent in stderr: ")),
+    ("upstream_failed", re.compile(r".*(?:while connecting to|from) upstream$|no live upstreams|upstream ")),
+    ("crashed", re.compile(r"worker process \d+ exited on signal")),
+)
+_SCRIPT_UNKNOWN = re.compile(r'FastCGI sent in stderr: "(?:.*)?Primary script unknown', re.DOTALL)
+
+
+def parser(zone: tzinfo) -> Parse:
+    """A parser of nginx's error and access lines; times without an offset are of `zone`."""
+    access = combined.reader(zone)
+    minutes: dict[str, int | None] = {}
+
+    def minute(text: str, received_us: int) -> int | None:
+        if text not in minutes:
+            if len(minutes) >= KEPT_MINUTES:
+                minutes.clear()
+            minutes[text] = _minute(text, zone, received_us)
+        return minutes[text]
+
+    def read(text: str, received_us: int) -> Outcome:
+        found = _ERROR.match(text)
+        if found is None:
+            outcome = access(text, received_us)
+            if isinstance(outcome, Event):
+                outcome.fields["log"] = "access"
+            return outcome
+        at_us = minute(found[1], received_us)
+        if at_us is None:
+            return BAD_TIME
+        return placed(at_us + int(found[2]) * SECOND_US, received_us, _fields(found))
+
+    return guarded(read)
+
+
+def _minute(text: str, zone: tzinfo, received_us: int) -> int | None:
+    try:
+        wall = datetime.strptime(text, "%Y/%m/%d %H:%M").replace(tzinfo=UTC).replace(tzinfo=None)
+        return local_us(wall, zone, received_us)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _fields(found: re.Match[str]) -> Fields:
+    _, _, level, pid, tid, connection, message = found.groups()
+    fields: Fields = {"log": "error", "level": level, "pid": int(pid), "tid": int(tid)}
+    if connection:
+        fields["connection"] = int(connection)
+    if len(message) > MAX_MESSAGE_CHARACTERS:
+        fields["message"], fields["action"] = message, "other"
+        return fields
+    if context := _CONTEXT.fullmatch(message):
+        message = context[1]
+        fields["c-ip"] = endpoint(context[2])[0]
+        _details(context[3], fields)
+    elif first := _CLIENT_FIRST.match(message):
+        fields["c-ip"], fields["src_port"] = endpoint(first[1])[0], int(first[2])
+        fields["server"] = first[3]
+    fields["message"] = message
+    _understand(message, fields)
+    return fields
+
+
+def _details(text: str, fields: Fields) -> None:
+    for server, name, is_request, request, key, value in _DETAIL.findall(text):
+        if server and name:
+            fields["server"] = name
+        elif is_request:
+            put_request(request, fields)
+        elif key == "host":
+            fields["cs-host"] = value
+        elif key == "referrer":
+            fields["cs-referer"] = value
+        elif key == "login":
+            fields["cs-username"] = value
+        elif key:
+            fields[key] = value
+
+
+def _understand(message: str, fields: Fields) -> None:
+    if modsecurity.understand(message, fields):
+        return
+    for detail, pattern in _AUTH:
+        if found := pattern.fullmatch(message):
+            if found[1]:
+                fields["cs-username"] = found[1]
+            fields |= AUTHENTICATION | FAILURE
+            fields["action"], fields["detail"] = "auth_failed", detail
+            return
+    if _SCRIPT_UNKNOWN.match(message):
+        fields["action"] = "script_not_found"
+        return
+    for action, pattern in _ACTIONS:
+        if pattern.match(message):
+            fields["action"] = action
+            return
+    fields["action"] = "other"
