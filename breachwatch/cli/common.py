@@ -16,6 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from breachwatch import wiring
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem
+from breachwatch.kernel.time import parse_rfc3339
 
 out = Console()
 err = Console(stderr=True)
@@ -24,6 +25,18 @@ ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="Settings file.", show_default=True, envvar="BREACHWATCH_CONFIG")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line, for other programs.")]
+SourceOption = Annotated[
+    str, typer.Option("--source", "-s", help="How to read the files: see `breachwatch sources list`.")
+]
+SourceFileOption = Annotated[list[Path] | None, typer.Option(help="Extra source definition (YAML); may be repeated.")]
+PlaybooksOption = Annotated[Path | None, typer.Option(help="Playbooks folder; the shipped ones by default.")]
+TimezoneOption = Annotated[str, typer.Option(help="Zone of local times in the log (IANA name).")]
+ReferenceOption = Annotated[
+    str | None, typer.Option(help="RFC 3339 instant the log ends before: gives year-less times their year.")
+]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="Processes that read and match; 0: one a core. The result is the same.")
+]
 DEFAULT_CONFIG = Path("breachwatch.toml")
 WIDE = 10_000
 """Columns of what goes into a pipe or a file, where nobody wraps lines."""
@@ -59,6 +72,18 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     handler = RichHandler(console=err, show_path=False, markup=False, rich_tracebacks=False)
     logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def instant(reference: str | None) -> datetime:
+    """The instant that a log ends before: as given, else now.
+
+    Raises:
+        BadParameter: it is no instant.
+    """
+    try:
+        return parse_rfc3339(reference) if reference else now()
+    except ValueError as error:
+        raise typer.BadParameter(f"--reference: {error}") from error
 
 
 def write_json(line: Mapping[str, Any]) -> None:

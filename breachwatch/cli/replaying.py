@@ -7,11 +7,27 @@ import typer
 from rich.table import Table
 
 from breachwatch import wiring
-from breachwatch.cli.common import WIDE, JsonOption, err, must_be_there, now, out, printable, progress, write_json
+from breachwatch.cli.common import (
+    WIDE,
+    JsonOption,
+    PlaybooksOption,
+    ReferenceOption,
+    SourceFileOption,
+    SourceOption,
+    TimezoneOption,
+    WorkersOption,
+    err,
+    instant,
+    must_be_there,
+    out,
+    printable,
+    progress,
+    write_json,
+)
 from breachwatch.cli.root import app
 from breachwatch.engines.memory import settle_memory
+from breachwatch.engines.replay_parallel import usable_cores
 from breachwatch.kernel.streams import Alert, Tally, alert_line
-from breachwatch.kernel.time import parse_rfc3339
 
 
 @app.command(
@@ -20,23 +36,24 @@ from breachwatch.kernel.time import parse_rfc3339
 )
 def replay(
     files: Annotated[list[Path], typer.Argument(help="Log files, oldest first; .gz is read too.", metavar="FILE...")],
-    source: Annotated[str, typer.Option("--source", "-s", help="How to read them, e.g. linux-sshd, web-access.")],
+    source: SourceOption,
     as_json: JsonOption = False,
-    playbooks: Annotated[Path | None, typer.Option(help="Playbooks folder; the shipped ones by default.")] = None,
-    source_file: Annotated[list[Path] | None, typer.Option(help="Extra source definition (YAML).")] = None,
-    timezone: Annotated[str, typer.Option(help="Zone of local times in the log (IANA name).")] = "UTC",
-    reference: Annotated[
-        str | None, typer.Option(help="RFC 3339 instant the log ends before: gives year-less times their year.")
-    ] = None,
+    playbooks: PlaybooksOption = None,
+    source_file: SourceFileOption = None,
+    timezone: TimezoneOption = "UTC",
+    reference: ReferenceOption = None,
+    workers: WorkersOption = 0,
 ) -> None:
     """Try old logs against the playbooks and list the alerts; nothing live is touched."""
     must_be_there(files)
-    try:
-        at = parse_rfc3339(reference) if reference else now()
-    except ValueError as error:
-        raise typer.BadParameter(f"--reference: {error}") from error
+    at = instant(reference)
     run = wiring.build_replay(
-        source, playbooks=playbooks, source_files=source_file or [], timezone=timezone, reference=at
+        source,
+        playbooks=playbooks,
+        source_files=source_file or [],
+        timezone=timezone,
+        reference=at,
+        workers=workers or usable_cores(),
     )
     settle_memory()
     with progress(sum(path.stat().st_size for path in files), "replaying") as advance:
