@@ -1,0 +1,152 @@
+r"""Witnesses: texts of which a record must hold at least one, or a rule cannot match.
+
+A witness is a *clause*: a set of literals, lower-case ASCII of three characters or more. If an event meets the
+condition, then at least one of the clause's literals stands somewhere in the text of one of its values. Nothing is
+claimed of records that hold one. What proves no such thing (`not`, null, comparisons, networks) gives no clause.
+
+Three traps are kept out here, the others in `scan.py`:
+
+- Numbers are compared as they would be written, and may be written in several ways (`404`, `4.04e2`); a literal that
+  could be part of a number is no witness.
+- `str.lower` and case-blind patterns fold some other letters onto ASCII; literals are cut at everything that is not
+  printable ASCII.
+- A field that is worked out at reading need not stand in the record: `Seen` says which do.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Pattern, SameAs, Text, Where
+from breachwatch.detection.regex_literals import literals_of
+from breachwatch.sources.source import Source
+
+MIN_LITERAL = 3
+"""Shortest literal worth looking for, in characters."""
+MAX_LITERAL = 64
+"""Longest piece of a literal that is looked for; what is longer is as rare already."""
+MAX_CLAUSE = 400
+"""Most literals of one clause: a longer list of alternatives is found in nearly every record."""
+
+Clause = frozenset[str]
+"""Literals, at least one of which must occur. Empty: nothing can match."""
+
+IMPOSSIBLE: Clause = frozenset()
+
+_CUT = re.compile(r"[^\x20-\x7e]+")
+_NUMERIC = re.compile(r"-?\d*(?:\.\d*)?(?:e[+-]?\d*)?|[+-]\d*")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What of a source's events is in the text that is scanned.
+
+    `source`: whose fields. `everything`: the text is made of the event's own fields, derived ones too; otherwise it is
+    the raw record, and the source's `raw` tells what stands in it.
+    """
+
+    source: Source
+    everything: bool
+
+    def holds(self, field: str | None) -> bool:
+        """Whether every text that the field's value could be is in what is scanned."""
+        if self.everything:
+            return True
+        raw = self.source.raw
+        if raw is None:
+            return False
+        if field is None:
+            return raw.verbatim is None and not raw.derived
+        path = self.source.native(field)
+        if path is None:
+            return True
+        prefixes = {".".join(path[:length]) for length in range(1, len(path) + 1)}
+        if prefixes & raw.derived or any(each.startswith(f"{'.'.join(path)}.") for each in raw.derived):
+            return False
+        return raw.verbatim is None or bool(prefixes & raw.verbatim)
+
+
+Cost = Callable[[Clause], float]
+"""How often a clause is expected to let a record through, from 0 to 1 or more; the least is chosen."""
+
+
+def witness(condition: Condition, seen: Seen, cost: Cost) -> Clause | None:
+    """The cheapest clause of a condition.
+
+    Args:
+        condition: with the guard of its source, if it has one.
+        seen: what the scanned text tells.
+        cost: of clauses; for alternatives each is chosen by itself, which need not be best for their union.
+
+    Returns:
+        A clause; None where nothing can be proven.
+    """
+    match condition:
+        case AllOf(parts=parts):
+            found = [clause for part in parts if (clause := witness(part, seen, cost)) is not None]
+            return min(found, key=cost, default=None)
+        case AnyOf(parts=parts):
+            return _any_of(parts, seen, cost)
+        case Where():
+            return min(_of_test(condition, seen), key=cost, default=None)
+    return None
+
+
+def _any_of(parts: Sequence[Condition], seen: Seen, cost: Cost) -> Clause | None:
+    union: set[str] = set()
+    for part in parts:
+        clause = witness(part, seen, cost)
+        if clause is None:
+            return None
+        union |= clause
+        if len(union) > MAX_CLAUSE:
+            return None
+    return _without_longer(union)
+
+
+def _without_longer(union: set[str]) -> Clause:
+    """Without literals that contain another of the same clause: that one is found wherever they are."""
+    if len(union) < 2 or len(union) > 60:
+        return frozenset(union)
+    return frozenset(each for each in union if not any(other != each and other in each for other in union))
+
+
+def _of_test(where: Where, seen: Seen) -> Iterator[Clause]:
+    """Every clause that one test gives."""
+    if where.field is not None:
+        if _is_constant(seen.source, where.field) or isinstance(where.wanted, SameAs):
+            return
+        if not seen.holds(where.field):
+            return
+    elif not seen.holds(None):
+        return
+    match where.wanted:
+        case Text(parts=parts):
+            for part in parts:
+                if isinstance(part, str):
+                    yield from (frozenset((piece,)) for piece in pieces(part))
+        case Pattern(expression=expression, flags=flags):
+            yield from pattern_clauses(expression, flags)
+
+
+@lru_cache(maxsize=4096)
+def pattern_clauses(expression: str, flags: str) -> tuple[Clause, ...]:
+    """The clauses of a regular expression: of each, one literal stands in whatever it finds."""
+    found: list[Clause] = []
+    for alternatives in literals_of(expression, flags):
+        best = [max(pieces(each), key=len, default=None) for each in alternatives]
+        if all(best) and len(best) <= MAX_CLAUSE:
+            found.append(frozenset(each for each in best if each))
+    return tuple(found)
+
+
+@lru_cache(maxsize=65_536)
+def pieces(text: str) -> tuple[str, ...]:
+    """The parts of a text that may be sought in a record: lower-case, printable ASCII, long enough, and no numbers."""
+    cut = (piece[:MAX_LITERAL].lower() for piece in _CUT.split(text))
+    return tuple(piece for piece in cut if len(piece) >= MIN_LITERAL and not _NUMERIC.fullmatch(piece))
+
+
+def _is_constant(source: Source, field: str) -> bool:
+    return field in source.constants and field not in source.attributes
