@@ -34,7 +34,12 @@ class Derived:
 
 
 def event_reader(
-    time_paths: Sequence[Path], readers: Sequence[ReadTime], required: Sequence[Path], derived: Sequence[Derived]
+    time_paths: Sequence[Path],
+    readers: Sequence[ReadTime],
+    required: Sequence[Path],
+    derived: Sequence[Derived],
+    *,
+    time_required: bool = True,
 ) -> EventOf:
     """A function from fields to an event, or to why they are none.
 
@@ -43,11 +48,13 @@ def event_reader(
         readers: formats of the event time, the first that can read it wins.
         required: paths without which a record is dead.
         derived: what is worked out beside the fields as they came.
+        time_required: without any time a record is dead; else it is taken to have happened when it was received.
     """
     known: dict[str, Any] = {"NESTED": NESTED, "BAD_TIME": BAD_TIME, "placed": placed, "no_time": _no_time(time_paths)}
     lines = look_up(time_paths[0], "stamp")
     if len(time_paths) == 1:
-        lines += under("if stamp is None and header_us is None:", ["return no_time"])
+        untimed = "return no_time" if time_required else "header_us = received_us"
+        lines += under("if stamp is None and header_us is None:", [untimed])
     lines += _required(required, known)
     lines += _derivations(derived, known)
     lines += ["at_us = None"]
@@ -57,7 +64,7 @@ def event_reader(
     if len(time_paths) > 1:
         known["elsewhere"] = _elsewhere(time_paths[1:], readers, known["no_time"])
         lines += under("if at_us is None:", ["at_us = elsewhere(fields, received_us, stamp, header_us)"])
-        lines += under("if type(at_us) is Dead:", ["return at_us"])
+        lines += under("if type(at_us) is Dead:", ["return at_us" if time_required else "at_us = received_us"])
         known["Dead"] = Dead
     lines += under("if at_us is None:", ["at_us = header_us"])
     lines += ["return BAD_TIME if at_us is None else placed(at_us, received_us, fields)"]

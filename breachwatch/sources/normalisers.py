@@ -8,8 +8,18 @@ not raise, whatever it is given.
 from collections.abc import Callable
 from typing import Any
 
+from breachwatch.sources import windows
 from breachwatch.sources.event import Dead, Ignored
 
 Normalise = Callable[[dict[str, Any]], dict[str, Any] | Ignored | Dead]
 
-NORMALISERS: dict[str, Normalise] = {}
+NORMALISERS: dict[str, Normalise] = {
+    "windows": windows.flat,
+    "windows-unpacked": windows.unpacked,
+}
+
+MADE_BY: dict[str, frozenset[str]] = {
+    "windows": windows.MADE,
+    "windows-unpacked": windows.MADE,
+}
+"""Native paths, by normaliser, whose text need not stand in the raw record; all else it gives stands there as it is."""

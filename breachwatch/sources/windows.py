@@ -1,0 +1,250 @@
+"""Windows events as JSON, of whichever shape, under the flat names that Sigma gives them: `EventID`, `CommandLine`, ...
+
+Three families are read: the event log's own XML put into JSON (`Event.System`, `Event.EventData`, as evtx_dump,
+xmltodict or Velociraptor write it), Winlogbeat (`winlog.event_data`, ECS beside it), and flat records (NXLog, or
+Sigma's names already). Names follow Sigma's taxonomy; attributes of system values are joined by `_`, as in
+`Provider_Name`. A flat record with Sigma's names costs four look-ups.
+
+Fields of a Winlogbeat record stay where they are, and the flat names are added, so that rules in ECS names match too.
+"""
+
+from typing import Any
+
+from breachwatch.sources.windows_names import ECS, ECS_OF_EVENT, MEANT, NXLOG, SECURITY_4688, WINLOG
+
+MADE = frozenset({"User", "TimeCreated_SystemTime", "ocsf.class_uid", "ocsf.status", "ocsf.src_endpoint.ip"})
+"""Native paths whose text need not stand in the record."""
+
+NETWORK_CONNECTION = 3
+_ZEROES = ("0x0", "0x00000000", "0", 0)
+_TEXT = ("#text", "@text", "_text")
+
+
+def flat(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a Windows event under flat names; what is flat already stays as it is.
+
+    Any other object comes back unchanged: whether it is an event at all is told by its time and its `EventID`.
+    """
+    if "Event" in fields or "winlog" in fields or "System" in fields:
+        return unpacked(fields)
+    if "NewProcessName" in fields:
+        _created(fields)
+    if "SourceName" in fields:
+        _named(fields)
+    number = fields.get("EventID")
+    if type(number) is not int:
+        number = _number(fields.get("event_id") if number is None else number)
+        if number is not None:
+            fields["EventID"] = number
+    if type(number) is int and number in MEANT:
+        _meant(fields, number)
+    if "UtcTime" in fields and not ("TimeCreated_SystemTime" in fields or "@timestamp" in fields):
+        _timed(fields)
+    return fields
+
+
+def unpacked(fields: dict[str, Any]) -> dict[str, Any]:
+    """As `flat`, but what is flat already is left alone, whatever it is."""
+    event = fields.get("Event")
+    if isinstance(event, dict) and isinstance(event.get("System"), dict):
+        return _logged(event, fields)
+    winlog = fields.get("winlog")
+    if isinstance(winlog, dict):
+        return _shipped(winlog, fields)
+    system = fields.get("System")
+    if isinstance(system, dict) and "EventID" in system:
+        return _logged(fields, {})
+    return fields
+
+
+def _timed(fields: dict[str, Any]) -> None:
+    """Sysmon's `UtcTime` is the time where the record tells no other with its offset; it never has one itself."""
+    utc = fields["UtcTime"]
+    if isinstance(utc, str) and len(utc) > len("2026-03-27 13:06") and utc[-1].isdecimal():
+        fields["TimeCreated_SystemTime"] = f"{utc}Z"
+
+
+def _logged(event: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
+    """The event log's XML as JSON: values of `System`, then those of `EventData` or `UserData`."""
+    flattened = {key: value for key, value in around.items() if key != "Event"} if len(around) > 1 else {}
+    system = event.get("System")
+    if isinstance(system, dict):
+        for key, value in system.items():
+            if isinstance(value, dict):
+                _attributes(flattened, key, value)
+            elif value is not None:
+                flattened[key] = value
+    for part in ("RenderingInfo", "ProcessingErrorData", "UserData", "EventData"):
+        inner = event.get(part)
+        if inner is not None:
+            _data(flattened, inner)
+    if isinstance(event.get("Message"), str):
+        flattened.setdefault("Message", event["Message"])
+    number = flattened.get("EventID")
+    if type(number) is not int and number is not None:
+        flattened["EventID"] = number = _number(number)
+    if "NewProcessName" in flattened:
+        _created(flattened)
+    if type(number) is int and number in MEANT:
+        _meant(flattened, number)
+    return flattened
+
+
+def _attributes(flattened: dict[str, Any], key: str, value: dict[str, Any]) -> None:
+    # {"#attributes": {"Name": x}}, {"@Name": x}, {"Name": x}, or evtx_dump's {"Provider_attributes": {"Name": x}}.
+    stem = key.removesuffix("_attributes")
+    for name, inner in value.items():
+        if name == "#attributes" and isinstance(inner, dict):
+            flattened.update((f"{stem}_{each}", text) for each, text in inner.items() if text is not None)
+        elif name in _TEXT or name == "Value":
+            flattened[stem] = inner
+        elif inner is not None and not isinstance(inner, dict | list):
+            flattened[f"{stem}_{name.lstrip('@')}"] = inner
+
+
+def _data(flattened: dict[str, Any], data: Any) -> None:
+    """Values by name, whether as an object, as a list of named `Data`, or as texts without names (`Data`)."""
+    if isinstance(data, list):
+        for each in data:
+            _data(flattened, each)
+        return
+    if not isinstance(data, dict):
+        return
+    for key, value in data.items():
+        if key == "Data":
+            _unnamed(flattened, value)
+        elif isinstance(value, dict):
+            # UserData holds one object named after the event's schema, and that one the values.
+            text = _text(value)
+            if text is not None:
+                flattened[key] = text
+            else:
+                _data(flattened, value)
+        elif value is not None and key[:1] not in "#@" and not key.endswith("_attributes"):
+            flattened[key] = value
+
+
+def _unnamed(flattened: dict[str, Any], data: Any) -> None:
+    texts: list[Any] = []
+    for each in data if isinstance(data, list) else [data]:
+        if not isinstance(each, dict):
+            texts.append(each)
+            continue
+        attributes = each.get("#attributes")
+        name = each.get("@Name") or (attributes.get("Name") if isinstance(attributes, dict) else None)
+        text = _text(each)
+        if isinstance(name, str):
+            if text is not None:
+                flattened[name] = text
+        elif isinstance(text, list):
+            texts += text
+        elif text is not None:
+            texts.append(text)
+    texts = [text for text in texts if text is not None]
+    if texts:
+        flattened["Data"] = texts if len(texts) > 1 else texts[0]
+
+
+def _text(value: dict[str, Any]) -> Any:
+    return next((value[key] for key in _TEXT if value.get(key) is not None), None)
+
+
+def _shipped(winlog: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """A record of Winlogbeat: its own fields, and the flat names added."""
+    for part in ("user_data", "event_data"):
+        values = winlog.get(part)
+        if isinstance(values, dict):
+            fields.update(values)
+    params = [value for key, value in sorted(_params(winlog).items()) if value is not None]
+    if params:
+        fields.setdefault("Data", params if len(params) > 1 else params[0])
+    for name, path in WINLOG:
+        value = _at(winlog, path)
+        if value is not None:
+            fields[name] = value
+    _from_ecs(fields)
+    if "NewProcessName" in fields:
+        _created(fields)
+    return fields
+
+
+def _params(winlog: dict[str, Any]) -> dict[str, Any]:
+    """`param1`, `param2`, ... are how Winlogbeat calls texts without names."""
+    values = winlog.get("event_data")
+    if not isinstance(values, dict):
+        return {}
+    return {key: value for key, value in values.items() if key[:5] == "param" and key[5:].isdecimal()}
+
+
+def _from_ecs(fields: dict[str, Any]) -> None:
+    number = fields.get("EventID")
+    if number is None:
+        number = _at(fields, ("event", "code"))
+    number = _number(number)
+    if number is not None:
+        fields["EventID"] = number
+    whole = number if type(number) is int else 0
+    # Winlogbeat's modules move some values to ECS, and leave them out of event_data.
+    for name, path in (*ECS, *ECS_OF_EVENT.get(whole, ())):
+        if name not in fields:
+            value = _at(fields, path)
+            if value is not None and not isinstance(value, dict):
+                fields[name] = value
+    if "User" not in fields:
+        _join_user(fields, _at(fields, ("user", "domain")), _at(fields, ("user", "name")))
+    if whole in MEANT:
+        _meant(fields, whole)
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _named(fields: dict[str, Any]) -> None:
+    """NXLog's names of system values; the record's own stay beside Sigma's."""
+    for name, native in NXLOG:
+        if name not in fields:
+            value = fields.get(native)
+            if value is not None:
+                fields[name] = value
+
+
+def _created(fields: dict[str, Any]) -> None:
+    """Security 4688 tells of a new process in words of its own; rules for process creation use Sysmon's."""
+    for name, native in SECURITY_4688:
+        if name not in fields:
+            value = fields.get(native)
+            if value is not None:
+                fields[name] = value
+    if "User" not in fields:
+        _join_user(fields, fields.get("SubjectDomainName"), fields.get("SubjectUserName"))
+
+
+def _meant(fields: dict[str, Any], number: int) -> None:
+    """What OCSF calls the event: its class, how it ended, and where it came from."""
+    class_uid, status = MEANT[number]
+    fields["ocsf.class_uid"] = class_uid
+    if status == "":
+        return
+    if status == "told":
+        code = fields.get("Status")
+        status = "Success" if code in _ZEROES else "Failure"
+    if status != "none":
+        fields["ocsf.status"] = status
+    address = fields.get("SourceIp") if number == NETWORK_CONNECTION else fields.get("IpAddress")
+    if isinstance(address, str) and address not in {"-", "", "LOCAL"}:
+        fields["ocsf.src_endpoint.ip"] = address.removeprefix("::ffff:")
+
+
+def _join_user(fields: dict[str, Any], domain: Any, name: Any) -> None:
+    if isinstance(name, str) and name:
+        fields["User"] = f"{domain}\\{name}" if isinstance(domain, str) and domain else name
+
+
+def _number(value: Any) -> Any:
+    """An event id as a whole number where it is written as text."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10 else value
