@@ -37,7 +37,8 @@ _ENDED_PORTLESS = re.compile(r"(?:(?:(invalid )|authenticating |)user (.*) )?(\S
 _RECEIVED = re.compile(r"Received disconnect from (\S+) port (\d{1,5}): ?\d+: ?(.*)")
 _RECEIVED_PORTLESS = re.compile(r"Received disconnect from (\S+): (\d+): ?(.*)")
 _PAM_FAILURE = re.compile(
-    r"(?:pam_\w+\(sshd?:auth\): authentication failure|PAM (\d{1,9}) more authentication failures?);"
+    r"(?:(?:pam_\w+\(sshd?:auth\):|pam_\w+:|\(pam_\w+\)) authentication failure"
+    r"|PAM (\d{1,9}) more authentication failures?);"
     r" logname=\S* uid=\d+ euid=\d+ tty=\S* ruser=(.*?) rhost=(\S*)(?:\s+user=(.*))?"
 )
 _PAM_ERROR = re.compile(rf"PAM: (.*) for {_WHO} from (\S+?)(?: via \S+)?")
@@ -72,11 +73,9 @@ def parser(zone: tzinfo) -> Parse:
             line = read(raw, received_us)
             if not isinstance(line, Line):
                 return line
-            if line.program not in PROGRAMS:
-                if line.program != "sshd(pam_unix)":
-                    return NOT_SSHD
-                line = _of_old_pam(line)
-            return placed(line.at_us, received_us, _fields(line))
+            if line.program not in PROGRAMS and line.program != "sshd(pam_unix)":
+                return NOT_SSHD
+            return placed(line.at_us, received_us, fields_of(line))
         except Exception as error:
             return Dead(f"not read: {type(error).__name__}")
 
@@ -89,7 +88,10 @@ def _of_old_pam(line: Line) -> Line:
     return line._replace(program="sshd", message=f"pam_unix(sshd:{phase}): {line.message}")
 
 
-def _fields(line: Line) -> Fields:
+def fields_of(line: Line) -> Fields:
+    """What a syslog line of sshd says, under the names of `linux-sshd`."""
+    if line.program == "sshd(pam_unix)":
+        line = _of_old_pam(line)
     _, host, program, pid, message = line
     fields: Fields = {"program": program, "message": message}
     if host is not None:
@@ -105,7 +107,7 @@ def _fields(line: Line) -> Fields:
     if understand is None:
         message = _unwrapped(message, fields)
         word = message.partition(" ")[0]
-        understand = _BY_WORD.get(word) or (_pam if word.startswith("pam_") else None)
+        understand = _BY_WORD.get(word) or (_pam if word.startswith(("pam_", "(pam_")) else None)
     if understand is None or not understand(message.rstrip(" "), fields):
         fields["action"] = "other"
     return fields
