@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from breachwatch.sources import apache, authlog, nginx, sshd
+from breachwatch.sources import apache, auditd, authlog, nginx, sshd
 from breachwatch.sources.event import Parse
 from breachwatch.sources.source import Raw
 
@@ -24,6 +24,7 @@ class TextParser:
 
 PARSERS: dict[str, TextParser] = {
     "apache": TextParser(apache.parser),
+    "auditd": TextParser(auditd.parser),
     "authlog": TextParser(authlog.parser),
     "nginx": TextParser(nginx.parser),
     "sshd": TextParser(sshd.parser),
