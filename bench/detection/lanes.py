@@ -36,7 +36,7 @@ class Stream:
     logsource: Mapping[str, str]
     makers: Weights
     share: float = 1.0
-    at: Callable[[int], str] = services.stamp
+    at: Callable[[int], str] = windows.moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ LOGSOURCES: dict[tuple[str, int], dict[str, str]] = {
 
 
 def _office(*makers: tuple[float, Maker], share: float = 1.0) -> Stream:
-    return Stream("windows", "windows-json", {"product": "windows"}, makers, share, windows.moment)
+    return Stream("windows", "windows-json", {"product": "windows"}, makers, share)
 
 
 _WEB = Stream("web", "json-web", {"category": "webserver", "product": "apache"}, ((1, services.web),), 0.4)

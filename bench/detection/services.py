@@ -1,11 +1,9 @@
 """Events of services: web access, logins, an application's audit, CloudTrail, Okta, GitHub; all as JSON objects."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from random import Random
 from typing import Any
 
-from bench.detection.windows import START
 from bench.detection.words import address, fill, guid, hexed, uneven
 
 Fields = dict[str, Any]
@@ -85,11 +83,6 @@ RARE_CALLS = [
     ("rds.amazonaws.com", "RestoreDBInstanceFromDBSnapshot"),
 ]
 REGIONS = ["eu-west-3", "eu-west-1", "eu-central-1", "us-east-1"]
-
-
-def stamp(number: int) -> str:
-    """When the event of this number was, 25 a second, RFC 3339."""
-    return (START + timedelta(milliseconds=40 * number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def web(rng: Random, at: str) -> Fields:

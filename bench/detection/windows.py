@@ -44,13 +44,13 @@ LEVELS = ["Medium", "Medium", "Medium", "High", "System", "Low", "AppContainer"]
 
 
 def moment(number: int) -> str:
-    """When the event of this number was, 25 a second: `2026-03-27 06:00:00.040`, as Sysmon writes it."""
-    return (START + timedelta(milliseconds=40 * number)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    """When the event of this number was, 25 a second: `2026-03-27T06:00:00.040Z`."""
+    return (START + timedelta(milliseconds=40 * number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _head(number: int, channel: str, rng: Random, at: str) -> Fields:
     host = fill("<host>.corp.example.com", rng)
-    return {"EventID": number, "Channel": channel, "Computer": host, "UtcTime": at}
+    return {"EventID": number, "Channel": channel, "Computer": host, "EventTime": at}
 
 
 def _account(rng: Random) -> str:
@@ -94,7 +94,7 @@ def suspicious_process(rng: Random, at: str) -> Fields:
 
 
 def uneven_program(rng: Random, programs: list[Program]) -> Program:
-    return programs[int(len(programs) * rng.random() ** 1.5)]
+    return programs[int(len(programs) * rng.random() ** 3)]
 
 
 def connection(rng: Random, at: str) -> Fields:
@@ -114,7 +114,7 @@ def connection(rng: Random, at: str) -> Fields:
         "DestinationIsIpv6": "false",
         "DestinationIp": fill("<ip>" if rng.random() < 0.5 else "<inner>", rng),
         "DestinationHostname": fill("<domain>" if rng.random() < 0.7 else "<host>.corp.example.com", rng),
-        "DestinationPort": rng.choice((443, 443, 443, 80, 53, 445, 389, 88, 135, 8080, 123)),
+        "DestinationPort": rng.choice((443, 443, 443, 443, 80, 53, 445, 389, 135, 8080, 123)),
     }
 
 
