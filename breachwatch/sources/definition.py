@@ -14,9 +14,9 @@ from breachwatch.sources.times import reader
 
 WITH_PARSER = ("lines", "syslog-lines")
 """Formats whose records a parser of `parsers.PARSERS` reads; it also tells their times."""
-HEADED = ("syslog-lines",)
+HEADED = ("syslog-lines", "cef", "leef", "key-value", "rfc5424")
 """Formats whose records are read with the header of the syslog message that brings them."""
-ANY_FIELDS = ("json",)
+ANY_FIELDS = ("json", "csv", "cef", "leef", "logfmt", "key-value", "rfc5424")
 """Formats whose records are fields with names of any kind; the definition says where their time is."""
 
 
@@ -63,13 +63,15 @@ class _Strict(BaseModel):
 class TimeRule(_Strict):
     """Where a record tells its time, and how; `timezone` is for times without an offset.
 
-    `fields`: several places instead of one `field`; the first whose value can be read is the time.
+    `fields`: several places instead of one `field`; the first whose value can be read is the time. `required`: without
+    any time a record is dead; else its time is that of its arrival. A time that cannot be read is dead in any case.
     """
 
     field: Native = "time"
     fields: tuple[Native, ...] = ()
     formats: tuple[Annotated[str, AfterValidator(_known_form)], ...] = Field(default=("rfc3339",), min_length=1)
     timezone: Annotated[str, AfterValidator(known_zone)] | None = None
+    required: bool = True
 
     def paths(self) -> tuple[Path, ...]:
         """Where the time may be, in order."""
@@ -129,8 +131,10 @@ class Definition(_Strict):
     title: str
     description: str = ""
     extends: Name | None = None
-    format: Literal["json", "lines", "syslog-lines", "combined"]
+    format: Literal["json", "csv", "cef", "leef", "logfmt", "key-value", "rfc5424", "lines", "syslog-lines", "combined"]
     parser: str | None = None
+    columns: tuple[str, ...] = ()
+    delimiter: str = Field(default=",", pattern=r'^[^"\r\n]$')
     unwrap: Unwrapping = Unwrapping()
     flatten: dict[Native, PairsRule] = {}
     normalise: str | None = None
@@ -166,6 +170,11 @@ class Definition(_Strict):
             yield ("parser",), f'there is no parser "{self.parser}"', self.parser, tuple(PARSERS)
         if self.normalise is not None and self.normalise not in NORMALISERS:
             yield ("normalise",), f'there is no normaliser "{self.normalise}"', self.normalise, tuple(NORMALISERS)
+        for key in ("columns", "delimiter"):
+            if key in self.model_fields_set and self.format != "csv":
+                yield (key,), f'"{key}" is for format: csv only', "", ()
+        if self.format == "csv" and not self.columns:
+            yield ("format",), "csv needs columns", "", ()
         for key in ("required", "unwrap", "flatten", "normalise"):
             if key in self.model_fields_set and self.format not in ANY_FIELDS:
                 yield (key,), f'"{key}" is for formats with named fields only', "", ANY_FIELDS

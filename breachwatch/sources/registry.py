@@ -1,7 +1,8 @@
 """The sources: those of the package, and those that people define in files of their own."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,20 +12,34 @@ from pydantic import ValidationError
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shapes import did_you_mean, problems_of
 from breachwatch.kernel.yaml import Node, read
-from breachwatch.sources import combined
+from breachwatch.sources import cef, combined, csv_lines, leef, logfmt, rfc5424
+from breachwatch.sources.carriers import Decode, carrier_parser
 from breachwatch.sources.definition import HEADED, WITH_PARSER, Definition, Derivation, derived_name, known_zone
 from breachwatch.sources.event import Parse
 from breachwatch.sources.event_reader import Derived, event_reader, with_derived
 from breachwatch.sources.json_lines import Prepare, json_parser
-from breachwatch.sources.normalisers import NORMALISERS
+from breachwatch.sources.normalisers import MADE_BY, NORMALISERS
 from breachwatch.sources.parsers import PARSERS
 from breachwatch.sources.source import Answers, Framing, Raw, Source
 from breachwatch.sources.source import Path as SourcePath
 from breachwatch.sources.times import reader
 from breachwatch.sources.unwrapping import Pairs, preparation
 
+_DECODERS: dict[str, Callable[[tzinfo], Decode]] = {
+    "cef": cef.decoder,
+    "leef": leef.decoder,
+    "logfmt": logfmt.decoder,
+    "key-value": logfmt.loose_decoder,
+    "rfc5424": rfc5424.decoder,
+}
 _MERGED = ("aliases", "attributes", "constants", "flatten", "time", "unwrap")
-_EITHER = (("time", "field", "fields"), ("time", "fields", "field"))
+_EITHER = (
+    ("time", "field", "fields"),
+    ("time", "fields", "field"),
+    ("time", "field", "required"),
+    ("time", "fields", "required"),
+)
+"""(key, what one's own definition tells there, what of its base's then no longer counts)."""
 _Loaded = dict[str, tuple[dict[str, Any], Definition]]
 
 
@@ -131,13 +146,23 @@ def _reading(definition: Definition, zone: ZoneInfo) -> _Reading:
         return _Reading(with_derived(text.make(zone), derived), text.glance and text.glance(zone), raw)
     if definition.format == "combined":
         return _Reading(with_derived(combined.parser(zone), derived))
+    prepare = _preparation(definition)
     event_of = event_reader(
         definition.time.paths(),
         [reader(form, zone) for form in definition.time.formats],
         [_path(field) for field in definition.required],
         derived,
+        time_required=definition.time.required,
     )
-    return _Reading(json_parser(event_of, _preparation(definition)), raw=_json_raw(definition, derived))
+    if definition.format == "json":
+        return _Reading(json_parser(event_of, prepare), raw=_json_raw(definition, derived))
+    return _Reading(carrier_parser(_decoder(definition, zone), event_of, prepare))
+
+
+def _decoder(definition: Definition, zone: ZoneInfo) -> Decode:
+    if definition.format == "csv":
+        return csv_lines.decoder(definition.columns, definition.delimiter)
+    return _DECODERS[definition.format](zone)
 
 
 def _derived(definition: Definition) -> list[Derived]:
@@ -169,17 +194,18 @@ def _preparation(definition: Definition) -> Prepare | None:
 
 
 def _json_raw(definition: Definition, derived: Sequence[Derived]) -> Raw | None:
-    # JSON text within JSON is escaped twice, and what a normaliser makes is known to nobody.
+    # JSON text within JSON is escaped twice, and not every normaliser tells what it makes.
     unwrap = definition.unwrap
-    if unwrap.column or unwrap.texts or definition.normalise:
+    made = frozenset[str]() if definition.normalise is None else MADE_BY.get(definition.normalise)
+    if unwrap.column or unwrap.texts or made is None:
         return None
-    return Raw("json", derived=frozenset(each.key for each in derived))
+    return Raw("json", derived=made.union(each.key for each in derived))
 
 
 def _framing(definition: Definition) -> Framing:
     unwrap = definition.unwrap
-    kind: Literal["json", "lines"] = "json" if definition.format == "json" else "lines"
-    return Framing(kind, _path(unwrap.envelope), unwrap.column or "")
+    kinds: dict[str, Literal["json", "csv"]] = {"json": "json", "csv": "csv"}
+    return Framing(kinds.get(definition.format, "lines"), _path(unwrap.envelope), unwrap.column or "")
 
 
 def _logsource(told: Mapping[Any, str]) -> dict[str, str]:
@@ -234,6 +260,8 @@ def _with_base(node: Node, loaded: Mapping[str, tuple[dict[str, Any], Definition
     for key, told, other in _EITHER:
         if isinstance(own.get(key), dict) and told in own[key] and other not in own[key]:
             merged[key].pop(other, None)
+    if "logsource" in own:
+        merged["any_logsource"] = own.get("any_logsource", False)
     if isinstance(base.get("fields"), list) and isinstance(own.get("fields"), list):
         merged["fields"] = [*base["fields"], *own["fields"]]
     return merged

@@ -41,13 +41,11 @@ class Framing:
     `kind`: `lines`; `json` where values may also stand in an array, over several lines or one after another; `csv`
     where a record ends with a line feed outside quotes. `envelope`: where a file's only object holds the list of its
     records. `column`: the column of a CSV file with a header, or field of an object, whose JSON text is the record.
-    `columns`: the columns of a CSV file without a header.
     """
 
     kind: Literal["lines", "json", "csv"] = "lines"
     envelope: Path = ()
     column: str = ""
-    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

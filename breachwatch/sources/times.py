@@ -194,15 +194,21 @@ def reader(form: str, zone: tzinfo) -> ReadTime:
         return partial(_instant_value, zone)
     if form in UNITS_US:
         return partial(_number_value, UNITS_US[form])
+    if form == "epoch":
+        return _epoch_value
+    if form == "cef":
+        return _device_reader(zone)
     if "%" in form:
         _check_pattern(form)
         return partial(_pattern_value, form, zone)
     raise ValueError(
-        f"{form!r} is no time format; use rfc3339, iso8601, {', '.join(UNITS_US)}, or a pattern such as %d/%m/%Y %H:%M"
+        f"{form!r} is no time format; use rfc3339, iso8601, epoch, {', '.join(UNITS_US)}, cef, "
+        "or a pattern such as %d/%m/%Y %H:%M"
     )
 
 
-UNITS_US = {"epoch_s": SECOND_US, "epoch_ms": 1000, "epoch_us": 1}
+UNITS_US = {"epoch_s": SECOND_US, "epoch_ms": 1000, "epoch_us": 1, "epoch_ns": 0.001}
+_MAGNITUDES = ((1e11, SECOND_US), (1e14, 1000), (1e17, 1))
 
 
 def _check_pattern(form: str) -> None:
@@ -233,24 +239,122 @@ def _instant_value(zone: tzinfo, value: object, received_us: int) -> int | None:
     return read_instant(value, zone, received_us) if isinstance(value, str) else None
 
 
-def _number_value(unit_us: int, value: object, _received_us: int) -> int | None:
+def _number(value: object) -> int | float | None:
     if isinstance(value, str):
         try:
-            value = float(value) if "." in value else int(value) if len(value) <= 20 else None
+            return float(value) if "." in value else int(value) if len(value) <= 20 else None
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else value
+
+
+def _number_value(unit_us: float, value: object, _received_us: int) -> int | None:
+    told = _number(value)
+    if told is None:
         return None
-    if abs(value) > 1e18:
+    if abs(told) > (1e20 if unit_us < 1 else 1e18):
         return -1  # somewhere beyond the range of sensible times
-    return round(value * unit_us)
+    if unit_us < 1 and isinstance(told, int):
+        return told // 1000
+    return round(told * unit_us)
+
+
+def _epoch_value(value: object, _received_us: int) -> int | None:
+    # Seconds reach 11 digits in the year 5138, milliseconds 14 then: no two units can be taken for one another.
+    told = _number(value)
+    if told is None:
+        return None
+    if abs(told) > 1e20:
+        return -1
+    for below, unit_us in _MAGNITUDES:
+        if abs(told) < below:
+            return round(told * unit_us)
+    return int(told) // 1000
 
 
 def _pattern_value(form: str, zone: tzinfo, value: object, received_us: int) -> int | None:
-    if not isinstance(value, str) or len(value) > 128:
-        return None
+    return pattern_us(form, zone, value, received_us) if isinstance(value, str) and len(value) <= 128 else None
+
+
+def pattern_us(form: str, zone: tzinfo, value: str, received_us: int) -> int | None:
+    """A time by a pattern with `%` directives; without an offset it is of `zone`. None when it is no such time."""
     try:
         wall = datetime.strptime(value, form)  # noqa: DTZ007 - its zone comes next
         return microseconds(wall) if wall.tzinfo else local_us(wall, zone, received_us)
     except (ValueError, OverflowError):
         return None
+
+
+_DEVICE = re.compile(
+    r"(([A-Z][a-z]{2}) {1,2}(\d{1,2})(?: (\d{4}))? (\d\d:\d\d)):([0-5]\d|60)(?:[.,](\d{1,9}))?"
+    r"(?: ([A-Za-z0-9:+-]{1,9}))?",
+    re.ASCII,
+)
+_ZONES = {"UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3} | {
+    "EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT": -7, "PST": -8,
+}  # fmt: skip
+"""Hours east of Greenwich; the American ones as RFC 5322, section 4.3, says."""
+_ZONE = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", re.ASCII)
+
+
+def _device_reader(zone: tzinfo) -> ReadTime:
+    """Reads what CEF and LEEF allow: a number since 1970, or `Mar 27 [2026] 13:06:56[.123] [zone]`."""
+    times: dict[tzinfo, YearlessTimes] = {}
+
+    def read(value: object, received_us: int) -> int | None:
+        found = _DEVICE.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return _epoch_value(value, received_us)
+        whole, month, day, year, clock, second, fraction, written = found.groups()
+        place = zone if written is None else _zone(written)
+        if place is None:
+            return None
+        within_us = int(second) * SECOND_US + fraction_us(fraction)
+        if len(times) > KEPT_MINUTES:
+            times.clear()
+        reads = times.setdefault(place, YearlessTimes(place))
+        if year is None:
+            at_us = reads.minute(whole, month, day, clock, received_us, within_us)
+        else:
+            at_us = reads.minute_of(int(year), month, day, clock, received_us)
+        return None if at_us is None else at_us + within_us
+
+    return read
+
+
+def _zone(written: str) -> tzinfo | None:
+    hours = _ZONES.get(written.upper())
+    if hours is not None:
+        return timezone(timedelta(hours=hours))
+    found = _ZONE.fullmatch(written)
+    if found is None:
+        return None
+    ahead = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+    return timezone(-ahead if found[1] == "-" else ahead) if ahead < timedelta(days=1) else None
+
+
+_JAVA = re.compile(r"'([^']*)'|([a-zA-Z])\2*|([^a-zA-Z']+)")
+_DIRECTIVES = {
+    **{"yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d", "DDD": "%j"},
+    **{"HH": "%H", "H": "%H", "hh": "%I", "h": "%I", "mm": "%M", "m": "%M", "ss": "%S", "s": "%S", "a": "%p"},
+    **{"SSS": "%f", "SSSSSS": "%f", "S": "%f", "EEE": "%a", "EEEE": "%A", "Z": "%z", "z": "%Z", "zzz": "%Z"},
+    **{"X": "%z", "XX": "%z", "XXX": "%z"},
+}
+
+
+def java_pattern(form: str) -> str | None:
+    """A pattern of Java's SimpleDateFormat with `%` directives instead; None when it has letters that have none."""
+    directives: list[str] = []
+    at = 0
+    for found in _JAVA.finditer(form):
+        if found.start() != at:
+            return None
+        at = found.end()
+        quoted, letter, literal = found.groups()
+        if letter is None:
+            directives.append((quoted if quoted is not None else literal).replace("%", "%%") or "'")
+        elif (directive := _DIRECTIVES.get(found[0])) is not None and directive not in directives:
+            directives.append(directive)
+        else:
+            return None
+    return "".join(directives) if at == len(form) and directives else None

@@ -42,7 +42,28 @@ AUDIT = [
     b'{"time":"2026-03-27T13:06:56.123+01:00","action":"export","actor":{"id":"k"},"subjects":["a","b"],"records":9}',
     b'{"time":1774616816001,"user":{"name":"ana\\u0000"},"src_endpoint":{"ip":"192.0.2.7"},"x":[[[1e9]]],"y":null}',
 ]
-SEEDS = {"linux-sshd": SSHD, "web-access": ACCESS, "app-audit": AUDIT, "generic-json": AUDIT}
+CEF = [
+    rb"<134>Mar 27 13:06:56 fw1 CEF:0|Acme|Wall|1.0|100|a \| b|7|src=192.0.2.7 suser=ana m msg=a\=b\n cs1Label=R cs1=x",
+    b"CEF:0|Acme|Wall|1.0|100|n|High|start=Mar 27 2026 13:06:56.123 CET dst=198.51.100.1 rt=1774616816001 spt=4711",
+]
+LEEF = [
+    b"LEEF:1.0|Acme|Wall|1.0|4000|src=192.0.2.7\tusrName=ana\tdevTime=Mar 27 2026 13:06:56\tsev=5",
+    b"<13>1 2026-03-27T13:06:56Z h LEEF:2.0|Acme|W|1|4|^|src=192.0.2.7^devTime=2026-03-27 1^devTimeFormat=yyyy-MM-dd HH",
+    b"LEEF:2.0|Acme|Wall|1.0|4000|x7C|src=192.0.2.7|usrName=ana|devTime=1774616816",
+]
+PAIRS = [
+    b'time="2026-03-27T13:06:56Z" level=warning msg="failed \\"x\\" login \\u00e9" user=ana status=401 retry empty=',
+    b"<189>date=2026-03-27 time=2026-03-27T13:06:56Z srcip=192.0.2.7 user='ana' act = login, eventtime=1774616816123456789",
+]
+RFC5424 = [
+    rb'<165>1 2026-03-27T13:06:56.003Z host app 71 ID47 [ex@32473 iut="3" s="A\"pp\]"][b x="1" x="2"] text',
+    b"<34>1 2026-03-27T13:06:56+01:00 host su - ID47 - \xef\xbb\xbfsu root failed",
+]
+SEEDS = {
+    **{"linux-sshd": SSHD, "web-access": ACCESS, "app-audit": AUDIT, "generic-json": AUDIT},
+    **{"generic-cef": CEF, "generic-leef": LEEF, "generic-logfmt": PAIRS, "generic-key-value": PAIRS},
+    **{"generic-rfc5424": RFC5424},
+}
 TOKENS = [
     *(
         b"\x00",
