@@ -8,17 +8,28 @@ not raise, whatever it is given.
 from collections.abc import Callable
 from typing import Any
 
-from breachwatch.sources import windows
+from breachwatch.sources import clouds, m365, windows
 from breachwatch.sources.event import Dead, Ignored
 
 Normalise = Callable[[dict[str, Any]], dict[str, Any] | Ignored | Dead]
 
 NORMALISERS: dict[str, Normalise] = {
+    "azure": clouds.azure,
+    "cloudtrail": clouds.cloudtrail,
+    "gcp": clouds.gcp,
+    "google-workspace": clouds.workspace,
+    "m365": m365.m365,
+    "okta": clouds.okta,
     "windows": windows.flat,
     "windows-unpacked": windows.unpacked,
 }
 
 MADE_BY: dict[str, frozenset[str]] = {
+    "cloudtrail": frozenset(),
+    "gcp": frozenset(),
+    "google-workspace": frozenset({"eventService"}),
+    "m365": m365.MADE,
+    "okta": frozenset(),
     "windows": windows.MADE,
     "windows-unpacked": windows.MADE,
 }

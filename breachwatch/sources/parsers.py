@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from breachwatch.sources import apache, auditd, authlog, nginx, sshd
+from breachwatch.sources import apache, auditd, authlog, keycloak, nginx, s3_access, sshd
 from breachwatch.sources.event import Parse
 from breachwatch.sources.source import Raw
 
@@ -26,6 +26,8 @@ PARSERS: dict[str, TextParser] = {
     "apache": TextParser(apache.parser),
     "auditd": TextParser(auditd.parser),
     "authlog": TextParser(authlog.parser),
+    "keycloak": TextParser(keycloak.parser),
     "nginx": TextParser(nginx.parser),
+    "s3-access": TextParser(s3_access.parser),
     "sshd": TextParser(sshd.parser),
 }
