@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from breachwatch.sources.event import MAX_RECORD_BYTES, TOO_LONG, Dead, Outcome, Parse, printable
 
 Fields = dict[str, Any]
@@ -33,3 +35,25 @@ def guarded(read: Callable[[str, int], Outcome]) -> Parse:
             return Dead(f"not read: {type(error).__name__}")
 
     return parse
+
+
+MAX_BRACES = 256
+
+
+def json_object(text: str) -> Fields | None:
+    """The object that a line of a text log is, or holds at its end; None when it is none, or nested absurdly."""
+    if text.count("{") + text.count("[") > MAX_BRACES and _deep(text):
+        return None
+    try:
+        value = orjson.loads(text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if type(value) is dict else None
+
+
+def _deep(text: str) -> bool:
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "{[") - (character in "}]")
+        deepest = max(deepest, depth)
+    return deepest > MAX_BRACES // 4

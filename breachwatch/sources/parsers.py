@@ -27,7 +27,9 @@ PARSERS: dict[str, TextParser] = {
     "auditd": TextParser(auditd.parser),
     "authlog": TextParser(authlog.parser),
     "keycloak": TextParser(keycloak.parser),
+    "mysql": TextParser(mysql.parser),
     "nginx": TextParser(nginx.parser),
+    "postgresql": TextParser(postgresql.parser),
     "s3-access": TextParser(s3_access.parser),
     "sshd": TextParser(sshd.parser),
 }
