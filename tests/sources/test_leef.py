@@ -36,7 +36,10 @@ def test_attributes_are_parted_by_tabs_or_by_what_the_header_says(fields: Callab
         ("devTime=Mar 27 2026 13:06:56", "2026-03-27T13:06:56Z"),
         ("devTime=2026-03-27 13:06:56\tdevTimeFormat=yyyy-MM-dd HH:mm:ss", "2026-03-27T13:06:56Z"),
         ("devTime=27/03/2026 at 01:06 PM\tdevTimeFormat=dd/MM/yyyy 'at' hh:mm a", "2026-03-27T13:06:00Z"),
-        ("devTime=2026-03-27T13:06:56.123+0200\tdevTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ", "2026-03-27T11:06:56.123000Z"),
+        (
+            "devTime=2026-03-27T13:06:56.123+0200\tdevTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+            "2026-03-27T11:06:56.123000Z",
+        ),
         ("devTime=1774616816\tdevTimeFormat=QQQ", "2026-03-27T13:06:56Z"),
         ("devTime=later\tdevTimeFormat=yyyy", "bad time"),
         ("src=192.0.2.7", "no time in devTime"),

@@ -1,6 +1,7 @@
 """Pairs of names and values: the strict kind servers write, and the loose kind of appliances."""
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 from breachwatch.sources.carriers import Carried
 from breachwatch.sources.event import Dead, Outcome
 from breachwatch.sources.logfmt import decoder
-from breachwatch.sources.times import UTC
 
 STRICT = decoder(UTC)
 

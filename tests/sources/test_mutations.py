@@ -48,12 +48,12 @@ CEF = [
 ]
 LEEF = [
     b"LEEF:1.0|Acme|Wall|1.0|4000|src=192.0.2.7\tusrName=ana\tdevTime=Mar 27 2026 13:06:56\tsev=5",
-    b"<13>1 2026-03-27T13:06:56Z h LEEF:2.0|Acme|W|1|4|^|src=192.0.2.7^devTime=2026-03-27 1^devTimeFormat=yyyy-MM-dd HH",
+    b"<13>1 2026-03-27T13:06:56Z h LEEF:2.0|Acme|W|1|4|^|src=192.0.2.7^devTime=2026-03-27^devTimeFormat=yyyy-MM-dd",
     b"LEEF:2.0|Acme|Wall|1.0|4000|x7C|src=192.0.2.7|usrName=ana|devTime=1774616816",
 ]
 PAIRS = [
     b'time="2026-03-27T13:06:56Z" level=warning msg="failed \\"x\\" login \\u00e9" user=ana status=401 retry empty=',
-    b"<189>date=2026-03-27 time=2026-03-27T13:06:56Z srcip=192.0.2.7 user='ana' act = login, eventtime=1774616816123456789",
+    b"<189>date=2026-03-27 time=2026-03-27T13:06:56Z srcip=192.0.2.7 user='ana' act = x, eventtime=1774616816123456789",
 ]
 RFC5424 = [
     rb'<165>1 2026-03-27T13:06:56.003Z host app 71 ID47 [ex@32473 iut="3" s="A\"pp\]"][b x="1" x="2"] text',

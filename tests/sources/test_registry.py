@@ -110,8 +110,8 @@ BASE = "name: x\ntitle: t\nformat: json\nlogsource: {product: p}\n"
         (
             BASE + "time: {formats: [rfc3339, unix]}\n",
             [
-                "shop.yml:5:27: time.formats.1: 'unix' is no time format; use rfc3339, iso8601, epoch, epoch_s, epoch_ms, "
-                "epoch_us, epoch_ns, cef, or a pattern such as %d/%m/%Y %H:%M"
+                "shop.yml:5:27: time.formats.1: 'unix' is no time format; use rfc3339, iso8601, epoch, epoch_s, "
+                "epoch_ms, epoch_us, epoch_ns, cef, or a pattern such as %d/%m/%Y %H:%M"
             ],
         ),
         (
