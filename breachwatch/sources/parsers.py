@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from breachwatch.sources import apache, auditd, authlog, keycloak, nginx, s3_access, sshd
+from breachwatch.sources import apache, auditd, authlog, keycloak, mysql, nginx, postgresql, s3_access, sshd
 from breachwatch.sources.event import Parse
 from breachwatch.sources.source import Raw
 
