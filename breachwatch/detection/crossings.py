@@ -2,14 +2,15 @@
 
 A window is any span of length `timespan`, both ends included. Every window that matters ends at an event, so each
 question is asked once per event, looking back. Adding events can only satisfy more windows, never fewer; that is why
-arrival order does not matter.
+arrival order does not matter. A sum, which negative numbers lessen, is asked only when nothing can come any more.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from breachwatch.detection.rules import Correlation
+from breachwatch.detection.measures import Number, number_of, passes
+from breachwatch.detection.rules import Correlation, Op
 
 
 class Counted(Protocol):
@@ -37,10 +38,10 @@ class _Tally(Protocol):
 
 
 class _Events:
-    """`event_count`: at least `threshold` events."""
+    """`event_count`: at least so many events."""
 
-    def __init__(self, threshold: int) -> None:
-        self._threshold = threshold
+    def __init__(self, least: int) -> None:
+        self._least = least
         self._count = 0
 
     def add(self, event: Counted, at_us: int) -> None:
@@ -50,14 +51,15 @@ class _Events:
         self._count -= 1
 
     def holds(self, since_us: int) -> bool:
-        return self._count >= self._threshold
+        return self._count >= self._least
 
 
 class _Values:
-    """`value_count`: at least `threshold` distinct values, exactly."""
+    """`value_count`: at least so many distinct values; each stands for two to the power of `halvings`."""
 
-    def __init__(self, threshold: int) -> None:
-        self._threshold = threshold
+    def __init__(self, least: int, halvings: int) -> None:
+        self._least = least
+        self._halvings = halvings
         self._counts: dict[str, int] = {}
 
     def add(self, event: Counted, at_us: int) -> None:
@@ -73,7 +75,24 @@ class _Values:
                 del self._counts[value]
 
     def holds(self, since_us: int) -> bool:
-        return len(self._counts) >= self._threshold
+        return len(self._counts) << self._halvings >= self._least
+
+
+class _Sum:
+    """`value_sum` from below: numbers, exactly."""
+
+    def __init__(self, tests: Sequence[tuple[Op, float]]) -> None:
+        self._tests = tests
+        self._sum: Number = 0
+
+    def add(self, event: Counted, at_us: int) -> None:
+        self._sum += sum(number for text in event.counted if (number := number_of(text)) is not None)
+
+    def remove(self, event: Counted) -> None:
+        self._sum -= sum(number for text in event.counted if (number := number_of(text)) is not None)
+
+    def holds(self, since_us: int) -> bool:
+        return passes(self._tests, self._sum)
 
 
 class _Together:
@@ -115,18 +134,18 @@ class _InOrder:
         return start is not None and start >= since_us
 
 
-def _tally(correlation: Correlation) -> _Tally:
+def _tally(correlation: Correlation, halvings: int) -> _Tally:
     match correlation.kind:
         case "event_count":
             return _Events(correlation.at_least)
         case "value_count":
-            return _Values(correlation.at_least)
+            return _Values(correlation.at_least, halvings)
         case "temporal":
             return _Together(correlation.ways, len(correlation.inputs))
         case "temporal_ordered":
             return _InOrder(len(correlation.inputs))
         case _:
-            raise NotImplementedError(correlation.kind)
+            return _Sum(correlation.tests)
 
 
 @dataclass(slots=True)
@@ -144,9 +163,9 @@ class Scan:
         return self.oldest >= 0
 
 
-def scan_from(correlation: Correlation, begin: int) -> Scan:
-    """A scan that has counted nothing yet and begins at an index."""
-    return Scan(_tally(correlation), begin, begin)
+def scan_from(correlation: Correlation, begin: int, halvings: int = 0) -> Scan:
+    """A scan that has counted nothing yet and begins at an index; `halvings` of the sample of values, if it is one."""
+    return Scan(_tally(correlation, halvings), begin, begin)
 
 
 def crossings(

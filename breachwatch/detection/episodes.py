@@ -24,6 +24,7 @@ class Episode:
     `first`: time and id of its first event, which name it. `id` and `told` are id and revision of the last alert, empty
     and 0 before. `subjects`: references of all its events; `fresh`: those not yet told under `id`; `unpaged`: those not
     yet on a stored page; `pages`: the pages that hold the others. `superseded`: ids of episodes it has swallowed.
+    `estimated`: a window of it was satisfied by an estimate.
     """
 
     first: tuple[int, str]
@@ -39,6 +40,7 @@ class Episode:
     unpaged: list[str] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
+    estimated: bool = False
 
     def add(self, entry: Entry, *, again: bool) -> None:
         """Take in a newly marked event; `again` if the same event was counted by another of its matches."""
@@ -70,6 +72,7 @@ class Episode:
         if other.id:
             self.superseded.append(other.id)
         self.superseded.extend(other.superseded)
+        self.estimated |= other.estimated
 
 
 def chosen(samples: Iterable[Sample], quota: int, most: int) -> list[Sample]:

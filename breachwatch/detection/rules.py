@@ -128,6 +128,11 @@ class Correlation:
         return self.kind in _GROWING and all(op in _FLOORS for op, _ in self.tests)
 
     @property
+    def slides(self) -> bool:
+        """Whether every window that ends at an event is asked, and not one after the other (see `settling.py`)."""
+        return self.at_once or (self.kind == "value_sum" and all(op in _FLOORS for op, _ in self.tests))
+
+    @property
     def reach_us(self) -> int:
         """The furthest reach of any input."""
         return max(each.reach_us for each in self.inputs)

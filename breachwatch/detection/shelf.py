@@ -1,61 +1,107 @@
-"""The windows of one correlation in order of their last touch, so that idle ones are found without a search."""
+"""The groups of one correlation: rows while they are small, windows beyond, and a calendar of when they are idle."""
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 
+from breachwatch.detection.calendar import Calendar
+from breachwatch.detection.frame import Frame, Name
+from breachwatch.detection.rows import Rows
 from breachwatch.detection.rules import Correlation
-from breachwatch.detection.window import Frame, Window
+from breachwatch.detection.settling import SettledWindow
+from breachwatch.detection.window import Window
 
-MAX_GROUPS = 200_000
-"""Groups remembered per correlation; beyond, the one idle for longest is let go (and counted in `crowded_out`)."""
-
-Group = tuple[str, ...]
+SLICES = 16
+"""Into so many slices the time is cut after which an idle group goes; so it may stay longer by such a part."""
+WINDOW_COSTS, ENTRY_COSTS = 3_000, 700
+"""Bytes of memory of a window without events, and of each event it remembers, about."""
 
 
 class Shelf:
-    """Windows by group, on boards of those that are let go when idle for equally long.
+    """Rows and windows by name of the group.
 
-    `crowded_out`: how many went for want of room.
+    `crowded_out`: how many groups went for want of room. `size`: bytes of memory, about.
     """
 
     def __init__(self, correlation: Correlation) -> None:
         self.correlation = correlation
         self.frame = Frame.of(correlation)
-        self.windows: dict[Group, Window] = {}
+        self.windows: dict[Name, Window] = {}
         self.crowded_out = 0
-        self._boards: dict[int, dict[Group, Window]] = {}
-        self._places: dict[Group, int] = {}
+        self._calendar: Calendar[Name] = Calendar(self.frame.idle_us // SLICES)
+        self.rows = Rows(self.frame, self._calendar)
+        self._windows_size = 0
+        self._to_judge: list[tuple[int, Name]] = []
 
-    def window(self, group: Group) -> Window:
-        """The window of a group, new if need be. `put_back` it when it has been fed."""
-        window = self.windows.get(group)
+    def __len__(self) -> int:
+        return len(self.windows) + len(self.rows.rows)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        return self._windows_size + self.rows.size
+
+    def new(self, name: Name) -> Window:
+        """A window that is not on the shelf yet."""
+        return Window(self.frame, name) if self.correlation.at_once else SettledWindow(self.frame, name)
+
+    def window(self, name: Name) -> Window:
+        """The window of a group, made of its row if need be. `put_back` it when it has been fed."""
+        window = self.windows.get(name)
         if window is None:
-            window = self.windows[group] = Window(self.frame, group)
+            window = self.windows[name] = self.new(name)
+            entries, newest = self.rows.open(name)
+            if entries:
+                window.take_over(entries, newest)
         return window
 
     def put_back(self, window: Window) -> None:
-        """Place a window behind all that were touched before it."""
-        group, idle_after = window.group, window.idle_after_us
-        before = self._places.get(group)
-        if before is not None:
-            del self._boards[before][group]
-        self._boards.setdefault(idle_after, {})[group] = window
-        self._places[group] = idle_after
-        self.windows[group] = window
+        """Note when a window that was fed will be idle, and when it must be judged."""
+        self.windows[window.name] = window
+        size = WINDOW_COSTS + ENTRY_COSTS * len(window.entries)
+        self._windows_size += size - window.size
+        window.size = size
+        due = self._calendar.slice_of(window.touched + window.idle_after_us)
+        if due != window.due_slice:
+            window.due_slice = due
+            self._calendar.put(window.name, due)
+        if (until := window.open_until_us) is not None:
+            heappush(self._to_judge, (until, window.name))
 
-    def take_idle(self, clock: int) -> Iterator[Window]:
-        """Take down, and give out, the windows that no timely event can concern any more, and those beyond the room."""
-        for idle_after, board in self._boards.items():
-            while board:
-                oldest = next(iter(board.values()))
-                if oldest.touched + idle_after >= clock:
-                    break
-                yield self._take_down(oldest)
-        while len(self.windows) > MAX_GROUPS:
-            firsts = [next(iter(board.values())) for board in self._boards.values() if board]
-            self.crowded_out += 1
-            yield self._take_down(min(firsts, key=lambda each: each.touched))
+    def to_judge(self, limit_us: int) -> Iterator[Window]:
+        """Windows of which some part ended before an instant, each once. `put_back` them when they are judged."""
+        seen: set[Name] = set()
+        while self._to_judge and self._to_judge[0][0] < limit_us:
+            _, name = heappop(self._to_judge)
+            window = self.windows.get(name)
+            if window is not None and name not in seen:
+                seen.add(name)
+                yield window
 
-    def _take_down(self, window: Window) -> Window:
-        del self._boards[self._places.pop(window.group)][window.group]
-        del self.windows[window.group]
+    def take_idle(self, clock_us: int) -> Iterator[Window]:
+        """Take down what no timely event can concern any more; windows are given out."""
+        for number, name in self._calendar.past(clock_us):
+            if (window := self._take_down(name, number)) is not None:
+                yield window
+
+    def make_room(self, size: int) -> Iterator[Window]:
+        """Take down the groups that would be idle first until the shelf is no larger; windows are given out."""
+        for number, name in self._calendar.soonest():
+            before = len(self)
+            window = self._take_down(name, number)
+            self.crowded_out += before - len(self)
+            if window is not None:
+                yield window
+            if self.size <= size:
+                return
+
+    def _take_down(self, name: Name, number: int) -> Window | None:
+        """Take down a group that is due in this slice of the calendar, if it still is."""
+        if self.rows.is_due(name, number):
+            self.rows.drop(name)
+            return None
+        window = self.windows.get(name)
+        if window is None or window.due_slice != number:
+            return None
+        del self.windows[name]
+        self._windows_size -= window.size
         return window

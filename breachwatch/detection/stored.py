@@ -1,5 +1,7 @@
 """Windows as bytes and back: a head for each, and pages of events and references that are stored only when changed.
 
+Version 2 added a checksum, and to heads what sampling and judging need; version 1 is read as it is.
+
 The page that events are being added to lies in the head, so that a group that sees one event costs one write.
 """
 
@@ -10,11 +12,15 @@ import orjson
 
 from breachwatch.detection.entries import Entry, Pages
 from breachwatch.detection.episodes import Episode, Sample
+from breachwatch.detection.frame import key_of
+from breachwatch.detection.framing import VERSION, DamagedError, framed, unframed
 from breachwatch.detection.rules import Correlation
-from breachwatch.detection.window import SUBJECTS_PER_PAGE, Frame, Window, key_of
+from breachwatch.detection.settling import SettledWindow
+from breachwatch.detection.window import SUBJECTS_PER_PAGE, Window
 from breachwatch.kernel.ids import SubjectRef
 
-VERSION = 1
+ARMED, MARKED, COMPLETED = 1, 2, 4
+_READABLE = (1, VERSION)
 EVENTS, SUBJECTS = "/events/", "/subjects/"
 
 
@@ -40,42 +46,62 @@ def changes_of(window: Window) -> dict[str, bytes | None]:
     return changed
 
 
-def head_of(blob: bytes) -> Mapping[str, Any] | None:
-    """A stored head as plain data; None if an incompatible version wrote it."""
-    try:
-        head = orjson.loads(blob)
-    except orjson.JSONDecodeError:
-        return None
-    return head if isinstance(head, dict) and head.get("v") == VERSION else None
+def everything_of(window: Window) -> dict[str, bytes]:
+    """All of a window as it would be stored anew, by full key; nothing changes."""
+    found = {window.key: _head(window)}
+    for number, page in window.event_pages.pages.items():
+        if number != window.event_pages.open and page:
+            found[f"{window.key}{EVENTS}{number}"] = _bytes([orjson.Fragment(_row(each)) for each in page.values()])
+    for number, refs in window.subject_pages.pages.items() if window.subject_pages else ():
+        found[f"{window.key}{SUBJECTS}{number}"] = _bytes(list(refs))
+    return found
 
 
-def window_of(frame: Frame, key: str, head: Mapping[str, Any], pages: Mapping[str, bytes]) -> Window:
-    """The window that was stored under a key. `pages`: every page of it by full key."""
-    window = Window(frame, tuple(head["group"]))
-    window.newest, window.touched = head["newest"], head["touched"]
+def head_of(blob: bytes) -> Mapping[str, Any]:
+    """A stored head as plain data.
+
+    Raises:
+        DamagedError: it is not what was written, or a version that cannot be read wrote it.
+    """
+    head = _loaded(blob)
+    if not isinstance(head, dict) or head.get("v") not in _READABLE:
+        raise DamagedError("no version that can be read")
+    return head
+
+
+def fill(window: Window, key: str, head: Mapping[str, Any], pages: Mapping[str, bytes]) -> None:
+    """Make a new window what was stored under a key. `pages`: every page of it by full key.
+
+    Raises:
+        DamagedError, ValueError, TypeError, KeyError, IndexError: some part of it is not what was written.
+    """
+    window.restore_key(key)
+    window.newest, window.touched = int(head["newest"]), int(head["touched"])
     window.stored = {key, *pages}
+    window.sampling.halvings = int(head.get("halvings", 0))
+    if isinstance(window, SettledWindow):
+        window.judged_us, window.limit_us = head["judged"], head["limit"]
     subject_pages: Pages[None] = Pages(SUBJECTS_PER_PAGE)
     events = {head["open"]: head["events"]}
     for name, blob in pages.items():
         number = int(name.rsplit("/", 1)[1])
         if name.startswith(key + EVENTS):
-            events[number] = orjson.loads(blob)
+            events[number] = _loaded(blob)
         else:
-            subject_pages.pages[number] = dict.fromkeys(orjson.loads(blob))
+            subject_pages.pages[number] = dict.fromkeys(_loaded(blob))
             subject_pages.next = max(subject_pages.next, number + 1)
     window.subject_pages = subject_pages if subject_pages.pages else None
     _restore_events(window, events)
     window.event_pages.next = head["open"] + 1
     window.episodes = [_episode(row, subject_pages) for row in head["episodes"]]
-    return window
 
 
 def _restore_events(window: Window, events: Mapping[int, list[list[Any]]]) -> None:
     """Take the events back that may still count; a page that holds none of them is deleted with the next changes."""
-    oldest = window.newest - window.correlation.horizon_us
+    oldest = window.keep_from()
     kept: list[Entry] = []
     for number, rows in events.items():
-        members = [_restored(window.correlation, row, number) for row in rows if row[0] >= oldest]
+        members = [entry_from(window.correlation, row, number) for row in rows if row[0] >= oldest]
         if members:
             window.event_pages.pages[number] = {each.key: each for each in members}
             kept.extend(members)
@@ -85,7 +111,14 @@ def _restore_events(window: Window, events: Mapping[int, list[list[Any]]]) -> No
 
 
 def _bytes(body: Any) -> bytes:
-    return orjson.dumps(body)
+    return framed(orjson.dumps(body))
+
+
+def _loaded(blob: bytes) -> Any:
+    try:
+        return orjson.loads(unframed(blob))
+    except orjson.JSONDecodeError:
+        raise DamagedError("altered since it was written") from None
 
 
 def _head(window: Window) -> bytes:
@@ -102,9 +135,11 @@ def _head(window: Window) -> bytes:
             "samples": [tuple(sample) for sample in each.samples],
             "pages": each.pages,
             "superseded": each.superseded,
+            "estimated": each.estimated,
         }
         for each in window.episodes
     ]
+    settled = {"judged": window.judged_us, "limit": window.limit_us} if isinstance(window, SettledWindow) else {}
     open_page = window.event_pages.pages.get(window.event_pages.open, {})
     return _bytes(
         {
@@ -115,6 +150,8 @@ def _head(window: Window) -> bytes:
             "group": window.group,
             "newest": window.newest,
             "touched": window.touched,
+            "halvings": window.sampling.halvings,
+            **settled,
             "episodes": episodes,
             "open": window.event_pages.open,
             "events": [orjson.Fragment(_row(each)) for each in open_page.values()],
@@ -136,19 +173,43 @@ def _episode(row: Mapping[str, Any], pages: Pages[None]) -> Episode:
         subjects=subjects,
         pages=list(row["pages"]),
         superseded=list(row["superseded"]),
+        estimated=bool(row.get("estimated", False)),
     )
 
 
 def _row(entry: Entry) -> bytes:
     """An event as JSON, made once for as long as it stays as it is and its page is open."""
     if entry.row is None:
-        flags = entry.armed | entry.marked << 1 | entry.completed << 2
+        flags = entry.armed * ARMED | entry.marked * MARKED | entry.completed * COMPLETED
         short = (entry.at, entry.event, entry.input, flags, entry.counted, entry.sources)
-        entry.row = _bytes(short if entry.marked else (*short, entry.subjects, entry.records, entry.sample))
+        entry.row = plain_bytes(short if entry.marked else (*short, entry.subjects, entry.records, entry.sample))
     return entry.row
 
 
-def _restored(correlation: Correlation, row: list[Any], page: int) -> Entry:
+def plain_bytes(row: Any) -> bytes:
+    """An event's row as JSON. A whole number of more than 64 bits, which JSON here cannot hold, becomes text."""
+    try:
+        return orjson.dumps(row)
+    except TypeError:
+        return orjson.dumps(_within_json(row))
+
+
+def _within_json(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(key): _within_json(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_within_json(each) for each in value]
+        case str() | bool() | float() | None:
+            return value
+        case int() if -(1 << 63) <= value < 1 << 64:
+            return value
+        case _:
+            return str(value)
+
+
+def entry_from(correlation: Correlation, row: list[Any], page: int = -1) -> Entry:
+    """An event from its row."""
     at, event, index, flags, counted, sources, *rest = row
     subjects, records, sample = rest or ((), 0, None)
     return Entry(
@@ -161,8 +222,8 @@ def _restored(correlation: Correlation, row: list[Any], page: int) -> Entry:
         records=records,
         sample=sample,
         sources=tuple(sources),
-        armed=bool(flags & 1),
-        marked=bool(flags & 2),
-        completed=bool(flags & 4),
+        armed=bool(flags & ARMED),
+        marked=bool(flags & MARKED),
+        completed=bool(flags & COMPLETED),
         page=page,
     )

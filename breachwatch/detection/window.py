@@ -6,13 +6,14 @@ lateness; and taking an event a second time changes nothing.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from breachwatch.detection.chains import Chains
 from breachwatch.detection.crossings import Scan, crossings, scan_from
 from breachwatch.detection.entries import Entry, Pages
 from breachwatch.detection.episodes import Episode, apart, joined
-from breachwatch.detection.rules import MAX_EVENTS, Correlation
+from breachwatch.detection.frame import LONG_AGO, Frame, Name, key_of
+from breachwatch.detection.rules import MAX_EVENTS
+from breachwatch.detection.sampling import Sampling
 from breachwatch.kernel.ids import AlertId, SubjectRef, derive
 from breachwatch.kernel.streams import Alert
 from breachwatch.kernel.time import from_microseconds
@@ -21,51 +22,24 @@ EVENTS_PER_PAGE = 32
 SUBJECTS_PER_PAGE = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A correlation with what follows from it, worked out once for all its windows.
-
-    `late_after_us`: by input, how much older than the group's newest event one may be and still be counted rightly.
-    `quota`: how many samples of each input an alert carries. `least`: with fewer events nothing can be satisfied.
-    """
-
-    correlation: Correlation
-    reach_us: int
-    horizon_us: int
-    late_after_us: tuple[int, ...]
-    quota: int
-    least: int
-    ordered: bool
-
-    @classmethod
-    def of(cls, correlation: Correlation) -> "Frame":
-        """The frame of a correlation."""
-        within_us = correlation.lateness_us + correlation.timespan_us
-        inputs = correlation.inputs
-        return cls(
-            correlation=correlation,
-            reach_us=correlation.reach_us,
-            horizon_us=correlation.horizon_us,
-            late_after_us=tuple(within_us + each.reach_us for each in inputs),
-            quota=-(-correlation.max_samples // len(inputs)),
-            least=_least(correlation),
-            ordered=correlation.kind == "temporal_ordered",
-        )
-
-
 class Window:
     """Events and episodes of one group. `touched`: the clock of its source when it was last fed."""
 
     __slots__ = (
-        "_grown", "_holding", "_key", "_scan", "correlation", "entries", "episodes", "event_pages", "frame", "group",
-        "newest", "present", "seen", "stored", "subject_pages", "times", "touched",
+        "_grown", "_holding", "_key", "_scan", "correlation", "due_slice", "entries", "episodes", "event_pages",
+        "frame", "group", "name", "newest", "present", "sampling", "seen", "size", "stored", "subject_pages",
+        "times", "touched",
     )  # fmt: skip
 
-    def __init__(self, frame: Frame, group: tuple[str, ...]) -> None:
+    def __init__(self, frame: Frame, name: Name) -> None:
         self.frame = frame
         self.correlation = frame.correlation
-        self.group = group
-        self.newest = self.touched = -(1 << 62)
+        self.name = name
+        self.group = (name,) if isinstance(name, str) else name
+        self.newest = self.touched = LONG_AGO
+        self.due_slice = LONG_AGO
+        self.size = 0
+        self.sampling = Sampling()
         self.present = [0] * len(frame.late_after_us)
         self.entries: list[Entry] = []
         self.times: list[int] = []
@@ -87,6 +61,10 @@ class Window:
             self._key = f"{self.correlation.playbook}/{name}"
         return self._key
 
+    def restore_key(self, key: str) -> None:
+        """Be called as it was stored."""
+        self._key = key
+
     @property
     def idle_after_us(self) -> int:
         """How long after its last touch, by its source's clock, no timely event can concern this window any more.
@@ -94,11 +72,9 @@ class Window:
         With nothing told yet, such an event lies too far behind all of it; of an order whose first part has not come,
         the first part would have to come late. With an episode, the next must also be one of its own.
         """
-        correlation = self.correlation
-        if not self.present[0] and correlation.kind == "temporal_ordered":
-            return correlation.lateness_us
-        idle = correlation.lateness_us + correlation.timespan_us + self.frame.reach_us
-        return idle + correlation.suppress_us if self.episodes else idle
+        if self.frame.ordered and not self.present[0]:
+            return self.correlation.lateness_us
+        return self.frame.idle_us + self.correlation.suppress_us if self.episodes else self.frame.idle_us
 
     def take(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:
         """Take events in order of arrival.
@@ -108,21 +84,30 @@ class Window:
             the first time, events that came too late to be counted). The first still hold what `release` lets go.
         """
         fresh, late = self._admit(arrived)
-        if not fresh:
+        if not fresh or self._lacks():
             return [], [], late
-        if len(self.entries) < self.frame.least or (self.frame.ordered and not all(self.present)):
-            return [], [], late
-        marked, completed, spans = self._evaluate(min(each.at for each in fresh), max(each.at for each in fresh))
-        for entry in marked:
-            self._change(entry)
-        correlation = self.correlation
-        if correlation.alerts and spans:
-            self.episodes, self._grown = joined(
-                self.episodes, spans, correlation.suppress_us, self.frame.quota, correlation.max_samples
-            )
-            for episode in self._grown:
-                self._page_subjects(episode)
+        low, high = min(each.at for each in fresh), max(each.at for each in fresh)
+        times, frame = self.times, self.frame
+        first = bisect_left(times, low)
+        end = bisect_right(times, high + self.correlation.timespan_us + frame.reach_us)
+        marked, completed, spans = self._evaluate(first, end)
+        self._count_in(marked, spans)
         return marked, completed, late
+
+    def take_over(self, entries: list[Entry], newest: int) -> None:
+        """Be the window of a group that had none so far: these are its events, which satisfy nothing yet."""
+        self.newest = newest
+        self.seen.update((each.key, each) for each in entries)
+        self._insert(entries)
+
+    def judge(self, limit_us: int) -> tuple[list[Entry], list[Entry]]:
+        """Look at windows that ended before an instant, if they are judged only then; as `take`, without the late."""
+        return [], []
+
+    @property
+    def open_until_us(self) -> int | None:
+        """When there is something to judge; None if never."""
+        return None
 
     def release(self, marked: Iterable[Entry]) -> None:
         """Let go of what has been told of these events."""
@@ -139,22 +124,57 @@ class Window:
 
         What they were counted into stays.
         """
-        keep = self.newest - self.frame.horizon_us
+        keep = self.keep_from()
         cut = bisect_left(self.times, keep)
-        crowded = max(0, len(self.entries) - cut - MAX_EVENTS)
-        if cut or crowded:
-            for entry in self.entries[: cut + crowded]:
-                del self.seen[entry.key]
-                self.present[entry.input] -= 1
-                self.event_pages.take_out(entry.key, entry.page)
-            if self._scan is not None and not self._scan.forget(cut + crowded):
-                self._scan = None
-            del self.entries[: cut + crowded], self.times[: cut + crowded]
+        if cut:
+            self._remove(cut)
+        if self.correlation.kind == "value_count":
+            self._sample(self.correlation.exact_up_to)
+        crowded = max(0, len(self.entries) - MAX_EVENTS)
+        if crowded:
+            crowded = self._make_room(crowded)
         if self.episodes:
             self._close(keep)
         if self._holding:
             self._bound_samples()
         return crowded
+
+    def keep_from(self) -> int:
+        """The instant before which no event can matter any more."""
+        return self.newest - self.frame.horizon_us
+
+    def _make_room(self, crowded: int) -> int:
+        """Let the oldest events go; where values can be sampled, rather those whose values are not in the sample."""
+        if self.correlation.kind == "value_count":
+            self._sample(min(self.correlation.exact_up_to, MAX_EVENTS // 2))
+            spare = [each for each in self.entries if not each.counted][: crowded + MAX_EVENTS // 10]
+            if len(spare) >= crowded:
+                gone = {id(each) for each in spare}
+                self.entries.sort(key=lambda each: id(each) not in gone)
+                self.times = [each.at for each in self.entries]
+                self._remove(len(spare))
+                self._scan = None
+                return len(spare)
+        self._remove(crowded)
+        return crowded
+
+    def _remove(self, count: int) -> None:
+        """Forget the first so many events."""
+        for entry in self.entries[:count]:
+            del self.seen[entry.key]
+            self.present[entry.input] -= 1
+            self.event_pages.take_out(entry.key, entry.page)
+        if self._scan is not None and not self._scan.forget(count):
+            self._scan = None
+        del self.entries[:count], self.times[:count]
+
+    def _sample(self, most: int) -> None:
+        """Keep no more than so many distinct values, and estimate from then on."""
+        thinned = self.sampling.thin(self.entries, most)
+        for entry in thinned:
+            self._change(entry)
+        if thinned:
+            self._scan = None
 
     def _close(self, keep: int) -> None:
         """Forget episodes that nothing can continue any more."""
@@ -164,6 +184,24 @@ class Window:
                 if episode.end_us + self.correlation.suppress_us < keep:
                     self._drop_subjects(episode)
             self.episodes = live
+
+    def _lacks(self) -> bool:
+        """Whether it can be told without a look that nothing is satisfied."""
+        if self.correlation.kind == "value_count":
+            return False
+        return len(self.entries) < self.frame.least or (self.frame.ordered and not all(self.present))
+
+    def _count_in(self, marked: Iterable[Entry], spans: Sequence[Episode]) -> None:
+        """Join satisfied windows, with their newly marked events, to the episodes."""
+        for entry in marked:
+            self._change(entry)
+        correlation = self.correlation
+        if correlation.alerts and spans:
+            self.episodes, self._grown = joined(
+                self.episodes, spans, correlation.suppress_us, self.frame.quota, correlation.max_samples
+            )
+            for episode in self._grown:
+                self._page_subjects(episode)
 
     def adopt(self, entries: list[Entry]) -> None:
         """Be what was stored: these entries, in any order, already on their pages."""
@@ -179,13 +217,14 @@ class Window:
         late: list[Entry] = []
         new: list[Entry] = []
         for entry in arrived:
-            if entry.at > self.newest:
-                self.newest = entry.at
-            elif entry.at < self.newest - self.frame.late_after_us[entry.input]:
+            if self._too_late(entry):
                 late.append(entry)
                 continue
+            self.newest = max(self.newest, entry.at)
             known = self.seen.get(entry.key)
             if known is None:
+                if self.sampling.halvings:
+                    entry.counted = self.sampling.sampled(entry.counted)
                 self.seen[entry.key] = entry
                 new.append(entry)
                 fresh.append(entry)
@@ -195,6 +234,9 @@ class Window:
                 self._change(known)
         self._insert(new)
         return fresh, late
+
+    def _too_late(self, entry: Entry) -> bool:
+        return entry.at < self.newest - self.frame.late_after_us[entry.input]
 
     def _insert(self, new: list[Entry]) -> None:
         if not new:
@@ -214,16 +256,16 @@ class Window:
                 self._holding.append(entry)
             self.present[entry.input] += 1
 
-    def _evaluate(self, low: int, high: int) -> tuple[list[Entry], list[Entry], list[Episode]]:
-        """Look at every window that events between two instants can have changed."""
+    def _evaluate(self, first: int, end: int) -> tuple[list[Entry], list[Entry], list[Episode]]:
+        """Look at every window that ends at one of the events `first .. end - 1`."""
         correlation, entries, times = self.correlation, self.entries, self.times
         span, reach = correlation.timespan_us, self.frame.reach_us
-        first, end = bisect_left(times, low), bisect_right(times, high + span + reach)
+        low = times[first]
         story, evaluated = bisect_left(times, low - span - reach), 0
         ordered, chains = self.frame.ordered, None
         scan = None if reach else self._scan
         if scan is None:
-            scan = self._scan = scan_from(correlation, bisect_left(times, low - span))
+            scan = self._scan = scan_from(correlation, bisect_left(times, low - span), self.sampling.halvings)
         marked: list[Entry] = []
         completed: list[Entry] = []
         spans: list[Episode] = []
@@ -277,6 +319,7 @@ class Window:
             spans.append(Episode(first, at))
         span = spans[-1]
         span.first, span.end_us = min(span.first, first), at
+        span.estimated |= self.sampling.halvings > 0
         for entry in new:
             again = len(self.correlation.inputs) > 1 and self._counted_elsewhere(entry)
             entry.marked = True
@@ -310,6 +353,7 @@ class Window:
             samples=tuple(each.body for each in episode.samples),
             raises_incident=correlation.raises_incident,
             supersedes=tuple(AlertId(each) for each in episode.superseded),
+            estimated=episode.estimated,
         )
 
     def _change(self, entry: Entry) -> None:
@@ -339,22 +383,3 @@ class Window:
             holding[cut].sample = None
             cut += 1
         del holding[:cut]
-
-
-def _least(correlation: Correlation) -> int:
-    match correlation.kind:
-        case "event_count":
-            return correlation.at_least
-        case "value_count":
-            return 1
-        case "temporal":
-            return min(map(len, correlation.ways))
-        case "temporal_ordered":
-            return len(correlation.inputs)
-        case _:
-            return 1
-
-
-def key_of(correlation: Correlation, event: str, index: int) -> str:
-    """The name under which a window takes an event once: apart by input only where inputs are told apart."""
-    return event if correlation.kind in {"event_count", "value_count"} else f"{event}#{index}"

@@ -57,6 +57,7 @@ class Alert:
     same id with a higher `revision`; a late event that moves its start makes a new id that `supersedes` the old.
     `count`: events inside crossing windows; `subjects`: references not carried by an earlier revision of this id;
     `subject_count`: all of them so far; `records`: personal-data records touched. `group`: OCSF path to value.
+    `estimated`: so many distinct values had to be counted that their number is an estimate.
     """
 
     id: AlertId
@@ -76,6 +77,7 @@ class Alert:
     samples: tuple[Mapping[str, Any], ...]
     raises_incident: bool
     supersedes: tuple[AlertId, ...] = ()
+    estimated: bool = False
 
 
 def alert_line(alert: Alert) -> dict[str, Any]:
@@ -94,6 +96,7 @@ def alert_line(alert: Alert) -> dict[str, Any]:
         "records": alert.records,
         "sources": list(alert.sources),
         "raises_incident": alert.raises_incident,
+        "estimated": alert.estimated,
     }
 
 

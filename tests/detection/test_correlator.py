@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection import shelf as shelf_module
 from breachwatch.detection import window as window_module
 from breachwatch.detection.content import Content
 from breachwatch.detection.correlator import Correlator
@@ -233,7 +232,8 @@ def test_a_log_of_years_fed_in_one_piece_is_judged_as_if_line_by_line() -> None:
 
 
 def remembered(correlator: Correlator) -> int:
-    return sum(len(window.entries) for shelf in correlator._shelves for window in shelf.windows.values())
+    windows = [window for shelf in correlator._shelves for window in shelf.windows.values()]
+    return sum(len(window.entries) for window in windows) + sum(len(shelf.rows.rows) for shelf in correlator._shelves)
 
 
 def test_what_no_event_can_touch_any_more_is_forgotten() -> None:
@@ -256,14 +256,23 @@ def test_a_group_whose_log_arrives_a_day_late_is_not_forgotten_between_its_chunk
 
 def test_memory_is_bounded_and_what_goes_for_want_of_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window_module, "MAX_EVENTS", 100)
-    monkeypatch.setattr(shelf_module, "MAX_GROUPS", 5)
     correlator = run(correlation())
     (alert,) = correlator.feed([at(n / 100) for n in range(500)]).alerts
     assert alert.count == 500
-    assert (remembered(correlator), correlator.crowded_out) == (100, 400)
-    correlator.feed([at(1, values={"ip": f"192.0.2.{n}"}) for n in range(20)])
-    assert len(correlator._shelves[0].windows) == 5
-    assert correlator.crowded_out == 416
+    assert remembered(correlator) == 100
+    assert correlator.shortfalls == {"ssh/many: events of crowded groups let go for want of room": 400}
+
+
+def test_the_oldest_quiet_groups_go_first_when_there_are_too_many_and_it_is_said() -> None:
+    correlator = Correlator(Content({}, {}, (), (correlation(),)), room_bytes=20_000)
+    for n in range(100):
+        correlator.feed([at(n / 10, values={"ip": f"192.0.2.{n}"})])
+    assert correlator.groups < 50
+    gone = correlator.shortfalls["ssh/many: quiet groups let go for want of room"]
+    assert gone == 100 - correlator.groups
+    newest = [at(9.9 + n / 100, values={"ip": "192.0.2.99"}, n=n) for n in range(2)]
+    oldest = [at(9.9 + n / 100, values={"ip": "192.0.2.0"}, n=n) for n in range(2)]
+    assert [each.group["src_endpoint.ip"] for each in correlator.feed([*oldest, *newest]).alerts] == ["192.0.2.99"]
 
 
 def big(correlator: Correlator, chunks: int, people: int) -> tuple[list[Alert], list[int]]:
