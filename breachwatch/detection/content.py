@@ -1,13 +1,16 @@
 """The content that detection runs on: playbooks, their Sigma rules and correlations, and their notices."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from breachwatch.detection.folders import read_folders
+from breachwatch.detection.folders import Folder, read_filters, read_folders
 from breachwatch.detection.links import link
+from breachwatch.detection.placeholders import Placeholders
 from breachwatch.detection.playbook import NoticeTemplate, Playbook
 from breachwatch.detection.rules import Correlation, Rule
+from breachwatch.detection.sigma_documents import Draft
+from breachwatch.detection.sigma_filters import unknown_rules
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.sources.source import Source
 
@@ -35,24 +38,33 @@ def read_tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def load_content(tree: Mapping[str, bytes], sources: Mapping[str, Source], placeholders: Collection[str]) -> Content:
+def load_content(
+    tree: Mapping[str, bytes],
+    sources: Mapping[str, Source],
+    placeholders: Collection[str],
+    fillings: Placeholders | None = None,
+) -> Content:
     """Read playbook folders out of a tree of files.
 
     Args:
         tree: path to bytes, as `read_tree` gives it.
         sources: by name; rules are compiled for those that their logsource fits.
         placeholders: names that notices may use.
+        fillings: the texts that placeholders of Sigma rules stand for.
 
     Raises:
         ContentError: all problems of all files at once, with line, column and the nearest right word.
     """
-    problems: list[Problem] = []
+    filters, problems = read_filters(tree, fillings)
     playbooks: dict[str, Playbook] = {}
     notices: dict[tuple[str, str], NoticeTemplate] = {}
     rules: list[Rule] = []
     correlations: list[Correlation] = []
-    for folder in read_folders(tree, placeholders):
-        linked = link(folder, sources)
+    folders = list(read_folders(tree, placeholders, fillings))
+    filters += [each for folder in folders for each in folder.drafts or () if each.is_filter]
+    problems.extend(_unknown(filters, folders))
+    for folder in folders:
+        linked = link(folder, sources, filters)
         problems.extend([*folder.problems, *linked.problems])
         if folder.playbook is None:
             continue
@@ -69,3 +81,12 @@ def load_content(tree: Mapping[str, bytes], sources: Mapping[str, Source], place
     if problems:
         raise ContentError(sorted(dict.fromkeys(problems), key=lambda each: (each.path, each.line, each.column)))
     return Content(playbooks, notices, tuple(rules), tuple(correlations))
+
+
+def _unknown(filters: Sequence[Draft], folders: Sequence[Folder]) -> Iterator[Problem]:
+    """Names that filters give and no rule of any playbook has."""
+    drafts = [each for folder in folders for each in folder.drafts or ()]
+    known = {name for each in drafts for name in (each.sigma_id, each.name) if name}
+    for each in filters:
+        if each.filter is not None:
+            yield from unknown_rules(each.node, each.filter, known)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from breachwatch.detection.notice_file import read_notice
+from breachwatch.detection.placeholders import Placeholders
 from breachwatch.detection.playbook import NoticeTemplate, Playbook
 from breachwatch.detection.sigma_documents import Draft, read_documents
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shapes import conform, did_you_mean
 from breachwatch.kernel.yaml import Node, read
 
-PLAYBOOK, DETECTION = "playbook.yml", "detection.yml"
+PLAYBOOK, DETECTION, FILTERS = "playbook.yml", "detection.yml", "filters"
 _NOTICE = re.compile(r"notice\.([a-z]{2})\.md")
 _WELCOME = {PLAYBOOK, DETECTION, "README.md"}
 
@@ -30,20 +31,49 @@ class Folder:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_folders(tree: Mapping[str, bytes], placeholders: Collection[str]) -> Iterator[Folder]:
-    """Every folder of the tree that holds a part of a playbook, in order of path."""
+def read_folders(
+    tree: Mapping[str, bytes], placeholders: Collection[str], fillings: Placeholders | None = None
+) -> Iterator[Folder]:
+    """Every folder of the tree that holds a part of a playbook, in order of path.
+
+    Args:
+        tree: path to bytes.
+        placeholders: names that notices may use.
+        fillings: the texts that placeholders of Sigma rules stand for.
+    """
     grouped: dict[str, dict[str, bytes]] = {}
     for path, body in tree.items():
         pure = PurePosixPath(path)
+        if pure.parent.name == FILTERS:
+            continue
         parent = pure.parent.parent if pure.parent.name == "cases" else pure.parent
         grouped.setdefault(parent.as_posix(), {})[path] = body
     for home in sorted(grouped):
         names = {PurePosixPath(path).name for path in grouped[home]}
         if names & {PLAYBOOK, DETECTION} or any(path.endswith((".yml", ".yaml")) for path in grouped[home]):
-            yield _folder(home, grouped[home], placeholders)
+            yield _folder(home, grouped[home], placeholders, fillings or {})
 
 
-def _folder(home: str, files: Mapping[str, bytes], placeholders: Collection[str]) -> Folder:
+def read_filters(tree: Mapping[str, bytes], fillings: Placeholders | None = None) -> tuple[list[Draft], list[Problem]]:
+    """Sigma filters kept in folders called `filters`: they are for the rules of every playbook of the tree."""
+    found: list[Draft] = []
+    problems: list[Problem] = []
+    for path, body in sorted(tree.items()):
+        pure = PurePosixPath(path)
+        if pure.parent.name != FILTERS or pure.suffix not in {".yml", ".yaml"}:
+            continue
+        drafts, faults = read_documents(body, path, fillings)
+        problems.extend(faults)
+        problems.extend(
+            each.node.problem((), "this folder holds filters alone; a rule stands in a playbook's detection.yml")
+            for each in drafts
+            if not each.is_filter
+        )
+        found.extend(each for each in drafts if each.is_filter)
+    return found, problems
+
+
+def _folder(home: str, files: Mapping[str, bytes], placeholders: Collection[str], fillings: Placeholders) -> Folder:
     folder = Folder(home)
     for path, body in sorted(files.items()):
         pure = PurePosixPath(path)
@@ -53,7 +83,7 @@ def _folder(home: str, files: Mapping[str, bytes], placeholders: Collection[str]
         elif pure.name == PLAYBOOK:
             _read_playbook(folder, path, body)
         elif pure.name == DETECTION:
-            drafts, problems = read_documents(body, path)
+            drafts, problems = read_documents(body, path, fillings)
             folder.drafts = drafts if drafts or not problems else None
             folder.problems.extend(problems)
         elif not _NOTICE.fullmatch(pure.name) and pure.name not in _WELCOME:

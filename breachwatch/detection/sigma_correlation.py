@@ -17,16 +17,20 @@ from sigma.correlations import (
 )
 from sigma.exceptions import SigmaError
 
-from breachwatch.detection.rules import MAX_EVENTS, CorrelationKind
+from breachwatch.detection.rules import EXACT_VALUES, MAX_EVENTS, CorrelationKind, Op
 from breachwatch.kernel.errors import Problem
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.yaml import KeyPath, Node
 
-KINDS = ("event_count", "value_count", "temporal", "temporal_ordered")
+KINDS = tuple(each.name.lower() for each in SigmaCorrelationType)
+MAX_EXACT = 10_000_000
+MEDIAN = 50
+"""The percentile of a `value_percentile` that names none."""
 MAX_TIMESPAN_S = 366 * 86_400
 MAX_WAYS = 64
 _KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate")
-_OPERATORS = ("lt", "lte", "gt", "gte", "eq", "neq")
+_OPERATORS: tuple[Op, ...] = ("lt", "lte", "gt", "gte", "eq", "neq")
+_OF_NUMBERS = {"value_sum", "value_avg", "value_percentile", "value_median"}
 _HERE: KeyPath = ("correlation",)
 
 
@@ -34,18 +38,21 @@ _HERE: KeyPath = ("correlation",)
 class CorrelationTerms:
     """A correlation as written. `references`: rules by id or name, in order, with their places.
 
-    `ways`: sets of references one of which must be complete (`temporal` kinds). `generate` is None when not written.
+    `tests`: what must be true of the count, sum, average or percentile, all of it. `ways`: sets of references one of
+    which must be complete (`temporal` kinds). `generate` is None when not written.
     """
 
     kind: CorrelationKind
     references: list[tuple[str, KeyPath]]
     group_by: list[tuple[str, KeyPath]]
     timespan_us: int
-    threshold: int = 1
+    tests: tuple[tuple[Op, float], ...] = (("gte", 1),)
     counted: tuple[str, ...] = ()
     ways: tuple[frozenset[str], ...] = ()
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     generate: bool | None = None
+    percentile: int = 0
+    exact_up_to: int = EXACT_VALUES
 
 
 def read_terms(node: Node) -> tuple[CorrelationTerms | None, list[Problem]]:
@@ -53,11 +60,11 @@ def read_terms(node: Node) -> tuple[CorrelationTerms | None, list[Problem]]:
     given = node.data["correlation"]
     if not isinstance(given, dict):
         return None, [node.problem(_HERE, "`correlation` must be a mapping")]
-    problems = [*_keys(node, given), *_values(node, given)]
+    problems = [*_keys(node, given), *_values(node, given), *_own(node)]
     if problems:
         return None, problems
     try:
-        SigmaCorrelationRule.from_dict({"title": "x", "correlation": given}, collect_errors=False)
+        SigmaCorrelationRule.from_dict({"title": "x", "correlation": with_one_test(given)}, collect_errors=False)
     except SigmaError as error:
         return None, [node.problem(_place_of(str(error), given), str(error))]
     except (TypeError, ValueError, AttributeError, KeyError):
@@ -69,7 +76,8 @@ def read_terms(node: Node) -> tuple[CorrelationTerms | None, list[Problem]]:
         group_by=_listed(given.get("group-by"), (*_HERE, "group-by")),
         timespan_us=SigmaCorrelationTimespan(given["timespan"]).seconds * 1_000_000,
         aliases=given.get("aliases") or {},
-        generate=given.get("generate"),
+        generate=given.get("generate", node.data.get("generate")),
+        exact_up_to=_exact_up_to(node.data),
     )
     return _finished(node, given, terms)
 
@@ -90,37 +98,90 @@ def _finished(
             return None, [node.problem(at, "alternatives have no order; write one correlation for each")]
     else:
         names = [reference for reference, _ in terms.references]
-        terms.threshold = _threshold(condition, len(names) if terms.kind.startswith("temporal") else 1)
-        problem = _count_problem(terms, len(names))
+        temporal = terms.kind.startswith("temporal")
+        terms.tests = _tests(condition, len(names) if temporal else 1)
+        problem = _temporal_problem(terms, len(names)) if temporal else _count_problem(terms)
         if problem:
             return None, [node.problem(at, problem)]
-        if terms.kind.startswith("temporal"):
-            terms.ways = tuple(frozenset(some) for some in combinations(names, terms.threshold))
-    if terms.kind == "value_count" and isinstance(condition, dict):
+        if temporal:
+            terms.ways = tuple(frozenset(some) for some in combinations(names, _at_least(terms)))
+    if isinstance(condition, dict) and not terms.kind.startswith("temporal"):
         counted = condition.get("field")
-        terms.counted = tuple(counted) if isinstance(counted, list) else (str(counted),)
+        terms.counted = tuple(counted) if isinstance(counted, list) else (str(counted),) if counted else ()
+        if terms.kind == "value_percentile":
+            terms.percentile = int(condition.get("percentile", MEDIAN))
     return terms, list(_twice(node, terms))
 
 
-def _count_problem(terms: CorrelationTerms, rules: int) -> str:
-    if terms.threshold < 1:
-        return "nothing at all would satisfy this; count at least 1"
-    if terms.threshold > MAX_EVENTS:
+def _count_problem(terms: CorrelationTerms) -> str:
+    if terms.kind in _OF_NUMBERS:
+        return ""
+    floors = [bound + (op == "gt") for op, bound in terms.tests if op in {"gt", "gte", "eq"}]
+    ceilings = [bound - (op == "lt") for op, bound in terms.tests if op in {"lt", "lte", "eq"}]
+    if max(floors, default=1) < 1 or min(ceilings, default=1) < 1:
+        return "a group of which there is no event is never seen; count at least 1"
+    if floors and ceilings and max(floors) > min(ceilings):
+        return "no number satisfies all of these comparisons"
+    if max(floors, default=0) > MAX_EVENTS and terms.kind == "event_count":
         return f"no more than {MAX_EVENTS} events of a group are remembered"
-    if terms.kind.startswith("temporal"):
-        if terms.threshold > rules:
-            return f"only {rules} rules are listed"
-        if terms.kind == "temporal_ordered" and terms.threshold < rules:
-            return "an order needs all of its rules; leave the condition out"
-        if comb(rules, terms.threshold) > MAX_WAYS:
-            return f"more than {MAX_WAYS} combinations of rules would satisfy this"
     return ""
 
 
-def _threshold(condition: Any, default: int) -> int:
+def _temporal_problem(terms: CorrelationTerms, rules: int) -> str:
+    if any(op not in {"gt", "gte", "eq"} for op, _ in terms.tests):
+        return "rules that stay away are not seen on a stream; use `gt` or `gte`"
+    least = _at_least(terms)
+    if least < 1:
+        return "nothing at all would satisfy this; count at least 1"
+    if least > rules:
+        return f"only {rules} rules are listed"
+    if terms.kind == "temporal_ordered" and least < rules:
+        return "an order needs all of its rules; leave the condition out"
+    if comb(rules, least) > MAX_WAYS:
+        return f"more than {MAX_WAYS} combinations of rules would satisfy this"
+    return ""
+
+
+def _at_least(terms: CorrelationTerms) -> int:
+    return max(int(bound) + (op == "gt") for op, bound in terms.tests)
+
+
+def _tests(condition: Any, default: int) -> tuple[tuple[Op, float], ...]:
     if not isinstance(condition, dict):
-        return default
-    return int(condition["gte"]) if "gte" in condition else int(condition["gt"]) + 1
+        return (("gte", default),)
+    return tuple((op, condition[op]) for op in _OPERATORS if op in condition)
+
+
+def with_one_test(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A correlation with the first of its comparisons alone, as pySigma takes it: it knows no ranges."""
+    condition = given.get("condition")
+    if not isinstance(condition, dict):
+        return dict(given)
+    first = next((op for op in _OPERATORS if op in condition), "")
+    return {**given, "condition": {k: v for k, v in condition.items() if k not in _OPERATORS or k == first}}
+
+
+def _exact_up_to(document: Mapping[str, Any]) -> int:
+    custom = document.get("custom")
+    ours = custom.get("breachwatch") if isinstance(custom, dict) else None
+    return int(ours.get("exact_up_to", EXACT_VALUES)) if isinstance(ours, dict) else EXACT_VALUES
+
+
+def _own(node: Node) -> Iterator[Problem]:
+    """What a rule says to this program alone, under `custom: breachwatch:`; other programs' customs are theirs."""
+    custom = node.data.get("custom")
+    ours = custom.get("breachwatch") if isinstance(custom, dict) else None
+    if ours is None:
+        return
+    at: KeyPath = ("custom", "breachwatch")
+    if not isinstance(ours, dict):
+        yield node.problem(at, "`custom.breachwatch` is a mapping such as `exact_up_to: 100000`")
+        return
+    for key, value in ours.items():
+        if key != "exact_up_to":
+            yield node.problem((*at, key), f'unknown key "{key}"', did_you_mean(key, ["exact_up_to"]), key=True)
+        elif not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_EXACT:
+            yield node.problem((*at, key), f"`exact_up_to` is a whole number up to {MAX_EXACT}")
 
 
 def _keys(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
@@ -131,10 +192,8 @@ def _keys(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
             )
     kind = given.get("type")
     if kind not in KINDS:
-        known = isinstance(kind, str) and kind.upper() in SigmaCorrelationType.__members__
-        reason = "is not supported yet" if known else "is no correlation type"
-        hint = f"supported: {', '.join(KINDS)}" if known else did_you_mean(kind, KINDS)
-        yield node.problem((*_HERE, "type"), f'"{kind}" {reason}', hint)
+        said = f'"{kind}" is no correlation type' if kind is not None else "a correlation needs a `type`"
+        yield node.problem((*_HERE, "type"), said, did_you_mean(kind, KINDS))
 
 
 def _values(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
@@ -161,6 +220,8 @@ def _values(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
         )
     if not isinstance(given.get("generate", False), bool):
         yield node.problem((*_HERE, "generate"), "`generate` is true or false")
+    if not isinstance(node.data.get("generate", False), bool):
+        yield node.problem(("generate",), "`generate` is true or false")
 
 
 def _condition(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
@@ -174,21 +235,34 @@ def _condition(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(condition, dict):
         yield node.problem(at, f"a {kind} needs a `condition` such as `gte: 10`")
         return
+    known = {*_OPERATORS, "field"} | ({"percentile"} if kind == "value_percentile" else set())
     for key in condition:
-        if key not in {*_OPERATORS, "field"}:
-            hint = did_you_mean(key, ["gt", "gte", "field"])
+        if key not in known:
+            hint = did_you_mean(key, sorted(known))
             yield node.problem((*at, key), f'unknown key "{key}"', hint, key=True)
     operators = [key for key in condition if key in _OPERATORS]
     for operator in operators:
-        if operator not in {"gt", "gte"}:
-            reason = "is not decidable on a stream until its window ends"
-            yield node.problem((*at, operator), f"`{operator}` {reason}", "use `gt` or `gte`", key=True)
-        elif not isinstance(condition[operator], int) or isinstance(condition[operator], bool):
-            yield node.problem((*at, operator), f"`{operator}` must be a whole number")
-    if len(operators) != 1:
-        yield node.problem(at, "a condition has exactly one of `gt` and `gte`")
-    if kind == "value_count" and not _texts(condition.get("field")):
-        yield node.problem(at, "a value_count needs the `field` whose values it counts")
+        yield from _bound(node, (*at, operator), condition[operator], whole=kind not in _OF_NUMBERS)
+    if not operators:
+        yield node.problem(at, "a condition compares: `gt`, `gte`, `lt`, `lte`, `eq` or `neq`")
+    if isinstance(kind, str) and kind.startswith("value_"):
+        yield from _field(node, at, condition.get("field"), kind)
+    percentile = condition.get("percentile", MEDIAN)
+    if not isinstance(percentile, int) or isinstance(percentile, bool) or not 0 <= percentile <= 100:
+        yield node.problem((*at, "percentile"), "`percentile` is a whole number from 0 to 100")
+
+
+def _bound(node: Node, at: KeyPath, bound: Any, *, whole: bool) -> Iterator[Problem]:
+    wanted = int if whole else int | float
+    if not isinstance(bound, wanted) or isinstance(bound, bool):
+        yield node.problem(at, f"`{at[-1]}` must be a {'whole ' if whole else ''}number")
+
+
+def _field(node: Node, at: KeyPath, field: Any, kind: str) -> Iterator[Problem]:
+    if not _texts(field):
+        yield node.problem(at, f"a {kind} needs the `field` whose values it {'counts' if 'count' in kind else 'takes'}")
+    elif kind != "value_count" and isinstance(field, list) and len(field) > 1:
+        yield node.problem((*at, "field"), f"a {kind} takes the numbers of one field")
 
 
 def _texts(value: Any) -> bool:

@@ -1,266 +1,368 @@
 """The `detection` part of a Sigma rule as a condition tree; every fault with the place of its key or value.
 
-pySigma applies modifiers to values and parses condition strings; the walk is ours, for the places' sake.
+pySigma applies modifiers to values; the walk is ours, for the places' sake.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from itertools import combinations
+from math import comb
+from typing import Any
 
-from sigma.conditions import ConditionAND, ConditionIdentifier, ConditionNOT, ConditionOR, ConditionSelector
-from sigma.conditions import SigmaCondition as ConditionText
-from sigma.exceptions import SigmaError, SigmaRegularExpressionError
-from sigma.modifiers import modifier_mapping
-from sigma.rule import SigmaDetectionItem
-from sigma.types import (
-    CompareOperators,
-    Placeholder,
-    SigmaBool,
-    SigmaCasedString,
-    SigmaCIDRExpression,
-    SigmaCompareExpression,
-    SigmaExists,
-    SigmaExpansion,
-    SigmaFieldReference,
-    SigmaNull,
-    SigmaNumber,
-    SigmaRegularExpression,
-    SigmaString,
-    SigmaTimestampPart,
-    SpecialChars,
-)
+from sigma.conditions import ConditionAND, ConditionOR
+from sigma.modifiers import modifier_mapping, reverse_modifier_mapping
+from sigma.rule import SigmaDetection, SigmaDetectionItem
 
-from breachwatch.detection.conditions import (
-    AllOf,
-    AnyOf,
-    ClockPart,
-    Compare,
-    Condition,
-    Exists,
-    Network,
-    Not,
-    Null,
-    Number,
-    Pattern,
-    SameAs,
-    Text,
-    Truth,
-    Wanted,
-    Where,
-    Wild,
-    fields_of,
+from breachwatch.detection.conditions import AnyOf, Condition, Not, Number, Text, Where, fields_of
+from breachwatch.detection.placeholders import NoValuesError, Placeholders, expanded
+from breachwatch.detection.sigma_condition import (
+    ConditionError,
+    Expression,
+    Joined,
+    Name,
+    Negated,
+    Some,
+    read_condition,
 )
+from breachwatch.detection.sigma_values import UnsupportedError, all_of, any_of, condition_of, item_of, no_values
 from breachwatch.kernel.errors import Problem
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.yaml import KeyPath, Node
 
-MAX_CONDITION = 4096
-_OPS: Mapping[CompareOperators, Literal["lt", "lte", "gt", "gte"]] = {
-    CompareOperators.LT: "lt",
-    CompareOperators.LTE: "lte",
-    CompareOperators.GT: "gt",
-    CompareOperators.GTE: "gte",
+_Value = tuple[KeyPath, Any, str]
+"""Where a value stands, the value, and its text as written."""
+MAX_WAYS = 512
+"""Most combinations that `3 of them` may stand for."""
+MAX_VALUES = 100_000
+OURS = {"utf16le": "wide"}
+"""Modifiers of the specification that pySigma knows by another name."""
+MODIFIERS = frozenset({*modifier_mapping, *OURS})
+_OF_TEXT = {"contains", "startswith", "endswith", "cased", "re", "cidr", "base64", "base64offset", "wide", "utf16"} | {
+    *("utf16be", "windash", "fieldref", "expand")
 }
-_RE2 = "regular expressions are RE2: no look-around, no back-references"
-
-
-class UnsupportedError(Exception):
-    """Sigma that is right but that nothing here can decide; the text says why."""
+_OF_NUMBER = {"lt", "lte", "gt", "gte", "minute", "hour", "day", "week", "month", "year"}
+_SAID = {"yes": True, "no": False, "true": True, "false": False}
+NOT_SELECTIONS = frozenset({"condition", "timeframe", "rules"})
+"""Keys of a `detection` (or of a filter's `filter`) that name no selection."""
 
 
 class DetectionReader:
-    """Reads the detection of one document. `problems` grows; `fields` tells where each field was named."""
+    """Reads the detection of one document. `problems` grows; `fields` tells where each field was named.
 
-    def __init__(self, node: Node) -> None:
+    Args:
+        node: the document.
+        placeholders: the texts that its placeholders stand for.
+        part: the key that holds the selections: `detection`, or a filter's `filter`.
+        keeps_placeholders: those without texts are left for a pipeline to fill in.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        placeholders: Placeholders | None = None,
+        part: str = "detection",
+        *,
+        keeps_placeholders: bool = False,
+    ) -> None:
         self.node = node
         self.problems: list[Problem] = []
         self.fields: list[tuple[str, KeyPath]] = []
+        self.counted = ""
+        """What stands behind the `|` of the condition, the old way of counting."""
+        self.selections: dict[str, SigmaDetection] = {}
+        """Each selection as pySigma understands it, modifiers applied."""
+        self._part = part
+        self._placeholders = placeholders or {}
+        self._keeps_placeholders = keeps_placeholders
+        self._places: dict[int, tuple[KeyPath, list[_Value]]] = {}
+        self._names: list[str] = []
         self._found: dict[str, Condition] = {}
+        self._dropped: set[str] = set()
+        self._values = 0
 
     def read(self) -> Condition | None:
         """The rule's condition; None when `problems` says why not."""
-        detection = self.node.data.get("detection")
-        if not isinstance(detection, dict):
-            self._refuse(("detection",), "a rule needs a `detection` mapping with selections and a `condition`")
+        if not self.walk():
             return None
-        if "timeframe" in detection:
-            self._refuse(
-                ("detection", "timeframe"),
-                "`timeframe` belongs to the old way of counting",
-                "write a document with `correlation:` and its `timespan`",
-                key=True,
-            )
-        for name, definition in detection.items():
-            if name not in {"condition", "timeframe"}:
-                made = self._definition(definition, ("detection", name))
-                if made is not None:
-                    self._found[name] = made
-        return self._condition(detection)
+        texts = self.texts()
+        return self.decide(self.selections, texts) if texts else None
 
-    def _refuse(self, at: KeyPath, message: str, hint: str = "", *, key: bool = False) -> Condition | None:
+    def texts(self) -> list[str]:
+        """The conditions, any of which may hold; none when `problems` says why not."""
+        written = self.node.data[self._part].get("condition")
+        texts = written if isinstance(written, list) else [written]
+        if texts and all(isinstance(text, str) and text.strip() for text in texts):
+            return texts
+        self._refuse(self._at, "a rule needs a `condition` that combines its selections")
+        return []
+
+    def walk(self) -> bool:
+        """Read the selections; False where there is no mapping that could hold any."""
+        detection = self.node.data.get(self._part)
+        if not isinstance(detection, dict):
+            self._refuse((self._part,), f"a rule needs a `{self._part}` mapping with selections and a `condition`")
+            return False
+        self._names = [name for name in detection if name not in NOT_SELECTIONS]
+        for name in self._names:
+            made = self._definition(detection[name], (self._part, name))
+            if made is not None:
+                self.selections[name] = made
+        return True
+
+    def decide(self, selections: Mapping[str, SigmaDetection], texts: Sequence[str]) -> Condition | None:
+        """The condition over selections; None when `problems` says why not.
+
+        Args:
+            selections: those that were read, perhaps changed by a pipeline since.
+            texts: the conditions, any of which may hold.
+        """
+        self.fields = []
+        for name, selection in selections.items():
+            asked = self._asked(selection, (self._part, name))
+            if asked is not None:
+                self._found[name] = asked
+        faulty = bool(self.problems)
+        self._names = [name for name in selections if name in self._found] if not faulty else self._names
+        self._dropped = set() if faulty else {name for name in selections if name not in self._found}
+        return self._condition(texts)
+
+    @property
+    def _at(self) -> KeyPath:
+        return (self._part, "condition")
+
+    def _refuse(self, at: KeyPath, message: str, hint: str = "", *, key: bool = False) -> None:
         self.problems.append(self.node.problem(at, message, hint, key=key))
-        return None
 
-    def _definition(self, definition: Any, at: KeyPath) -> Condition | None:
+    def _definition(self, definition: Any, at: KeyPath) -> SigmaDetection | None:
         """A selection: a mapping (all must hold), a list of mappings (any), or keywords."""
         if isinstance(definition, dict) and definition:
-            parts = [self._item(key, value, (*at, key)) for key, value in definition.items()]
-            return _all([part for part in parts if part is not None])
+            items = [self._item(key, value, (*at, key)) for key, value in definition.items()]
+            return _detection([item for item in items if item is not None], ConditionAND)
         if isinstance(definition, list) and any(isinstance(member, dict | list) for member in definition):
             found = [self._definition(member, (*at, index)) for index, member in enumerate(definition)]
-            return _any([part for part in found if part is not None])
+            return _detection([part for part in found if part is not None], ConditionOR)
         if definition in ({}, [], None):
             self._refuse(at, f'selection "{at[-1]}" is empty')
             return None
-        return self._item(None, definition, at)
+        item = self._item(None, definition, at)
+        return None if item is None else _detection([item], ConditionAND)
 
-    def _item(self, key: str | None, value: Any, at: KeyPath) -> Condition | None:
+    def _item(self, key: str | None, value: Any, at: KeyPath) -> SigmaDetectionItem | None:
         """One field with its modifiers and values, or keywords."""
         field, *modifiers = (key or "").split("|")
-        unknown = [each for each in modifiers if each not in modifier_mapping]
+        if not self._sensible(key, modifiers, value, at):
+            return None
+        modifiers = [OURS.get(each, each) for each in modifiers]
+        values, filled = self._prepared(modifiers, value, at)
+        if values is None:
+            return None
+        named = "|".join([field, *(each for each in modifiers if each != "expand" or not filled)])
+        name = None if key is None else named
+        try:
+            item = item_of(name, [each for _, each, _ in values])
+        except UnsupportedError as error:
+            self._refuse(_culprit(name, values, at), str(error))
+            return None
+        self._places[id(item)] = (at, values)
+        return item
+
+    def _asked(self, selection: SigmaDetection, at: KeyPath) -> Condition | None:
+        """What a selection asks; None where a pipeline left nothing of it, or `problems` says why not."""
+        parts = [
+            self._asked(each, at) if isinstance(each, SigmaDetection) else self._asked_of_item(each, at)
+            for each in selection.detection_items
+        ]
+        known = [part for part in parts if part is not None]
+        if not known:
+            return None
+        return all_of(known) if selection.item_linking is ConditionAND else any_of(known)
+
+    def _asked_of_item(self, item: SigmaDetectionItem, at: KeyPath) -> Condition | None:
+        at, values = self._places.get(id(item), (at, []))
+        try:
+            made = condition_of(item)
+        except UnsupportedError as error:
+            name = "|".join([item.field or "", *(reverse_modifier_mapping[each.__name__] for each in item.modifiers)])
+            self._refuse(_culprit(name or None, values, at), str(error))
+            return None
+        made = made if item.modifiers else _as_written(made, values)
+        self.fields.extend((named, at) for named in sorted(fields_of(made)))
+        return made
+
+    def _sensible(self, key: str | None, modifiers: Sequence[str], value: Any, at: KeyPath) -> bool:
+        unknown = [each for each in modifiers if each not in MODIFIERS]
         for each in unknown:
-            self._refuse(at, f'unknown modifier "{each}"', did_you_mean(each, modifier_mapping), key=True)
-        nested = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict | list)]
+            self._refuse(at, f'unknown modifier "{each}"', did_you_mean(each, MODIFIERS), key=True)
+        members = value if isinstance(value, list) else [value]
+        nested = any(isinstance(each, dict | list) for each in members)
         if nested:
             self._refuse(at, f'"{key}" must have a value or a list of values, not a mapping or nested list')
-        if unknown or nested:
-            return None
-        try:
-            item = SigmaDetectionItem.from_mapping(key, value)
-            parts = [self._wanted(field or None, each) for each in item.value] or [Where(field, Null())]
-        except SigmaRegularExpressionError as error:
-            return self._refuse(at, str(error), _RE2)
-        except (SigmaError, UnsupportedError) as error:
-            return self._refuse(at, str(error))
-        except (TypeError, ValueError, AttributeError, RecursionError):
-            return self._refuse(at, f'these values do not go with "{key}"')
-        linked = _all(parts) if item.value_linking is ConditionAND else _any(parts)
-        self.fields.extend((name, at) for name in sorted(fields_of(linked)))
-        return Not(linked) if item.negated else linked
+        self._values += len(members)
+        if self._values > MAX_VALUES:
+            self._refuse(at, f"more than {MAX_VALUES} values in one rule")
+        return not unknown and not nested and self._values <= MAX_VALUES
 
-    def _wanted(self, field: str | None, value: Any) -> Condition:
-        if isinstance(value, SigmaExpansion):
-            return _any([self._wanted(field, each) for each in value.values])
-        wanted = _value(value)
-        if field is None and not isinstance(wanted, Text | Pattern | Number):
-            raise UnsupportedError("a keyword must be a text, a number or a regular expression")
-        return Where(field, wanted)
+    def _prepared(self, modifiers: Sequence[str], value: Any, at: KeyPath) -> tuple[list[_Value] | None, bool]:
+        """The values as pySigma is to see them, texts where modifiers want texts; and if placeholders are filled in."""
+        members = [((*at, number), each) for number, each in enumerate(value)] if isinstance(value, list) else None
+        made: list[_Value] = []
+        expands = "expand" in modifiers
+        for place, each in members if members is not None else [(at, value)]:
+            written = self.node.written.get(place) or str(each)
+            seen = _cast(modifiers, each, written)
+            if not expands or not isinstance(seen, str):
+                made.append((place, seen, written))
+                continue
+            try:
+                texts = expanded(seen, self._placeholders, regex="re" in modifiers)
+            except NoValuesError as error:
+                if self._keeps_placeholders:
+                    return [(at, each, str(each)) for each in (value if isinstance(value, list) else [value])], False
+                hint = did_you_mean(error.name, self._placeholders) or "give them in a file of placeholders"
+                self._refuse(place, no_values(error.name), hint)
+                return None, False
+            except OverflowError as error:
+                self._refuse(place, str(error))
+                return None, False
+            made.extend((place, text, text) for text in texts)
+        return made, True
 
-    def _condition(self, detection: Mapping[str, Any]) -> Condition | None:
-        written = detection.get("condition")
-        texts = written if isinstance(written, list) else [written]
-        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-            return self._refuse(("detection", "condition"), "a rule needs a `condition` that combines its selections")
-        parts = [self._parse(str(text)) for text in texts]
+    def _condition(self, texts: Sequence[str]) -> Condition | None:
+        parts: list[Condition | None] = []
+        for text in texts:
+            try:
+                expression, counted = read_condition(text)
+            except ConditionError as error:
+                self._refuse(self._at, f"cannot read the condition: {error}")
+                return None
+            if counted and len(texts) > 1:
+                self._refuse(self._at, "a list of conditions cannot count", "write each as a rule of its own")
+                return None
+            self.counted = counted or self.counted
+            left = _without(expression, self._dropped, self._names) if self._dropped else expression
+            if left is None:
+                self._refuse(self._at, "the pipeline leaves nothing of this condition")
+                return None
+            parts.append(self.condition_of(left))
         complete = [part for part in parts if part is not None]
-        return _any(complete) if len(complete) == len(parts) and not self.problems else None
+        return any_of(complete) if len(complete) == len(parts) and not self.problems else None
 
-    def _parse(self, text: str) -> Condition | None:
-        at: KeyPath = ("detection", "condition")
-        if "|" in text:
-            hint = "write a document with `correlation:`, `type: event_count` or `value_count`"
-            return self._refuse(at, "counting behind `|` is not Sigma any more", hint)
-        if len(text) > MAX_CONDITION:
-            return self._refuse(at, f"a condition of more than {MAX_CONDITION} characters")
-        try:
-            return self._resolve(ConditionText(text, cast(Any, None)).parse(postprocess=False), at)
-        except SigmaError as error:
-            return self._refuse(at, f"cannot read the condition: {error}")
-        except RecursionError:
-            return self._refuse(at, "the condition is nested too deeply")
-
-    def _resolve(self, parsed: Any, at: KeyPath) -> Condition | None:
-        match parsed:
-            case ConditionIdentifier(identifier=name):
-                return self._named(name, at)
-            case ConditionSelector(args=[quantifier, pattern], pattern=_):
-                return self._selected(str(quantifier), str(pattern), at)
-            case ConditionNOT(args=[part]):
-                inner = self._resolve(part, at)
+    def condition_of(self, expression: Expression) -> Condition | None:
+        """An expression over the selections; None when `problems` says why not."""
+        match expression:
+            case Name(name=name):
+                return self._named(name)
+            case Some(least=least, pattern=pattern):
+                return self._selected(least, pattern)
+            case Negated(part=part):
+                inner = self.condition_of(part)
                 return None if inner is None else Not(inner)
-            case ConditionAND(args=args) | ConditionOR(args=args):
-                parts = [self._resolve(part, at) for part in args]
-                known = [part for part in parts if part is not None]
-                if len(known) < len(parts):
+            case Joined(every=every, parts=parts):
+                made = [self.condition_of(part) for part in parts]
+                known = [part for part in made if part is not None]
+                if len(known) < len(made):
                     return None
-                return _all(known) if isinstance(parsed, ConditionAND) else _any(known)
-            case _:
-                return self._refuse(at, "cannot read the condition")
+                return all_of(known) if every else any_of(known)
 
-    def _named(self, name: str, at: KeyPath) -> Condition | None:
+    def _named(self, name: str) -> Condition | None:
         if name in self._found:
             return self._found[name]
-        selections = [each for each in self.node.data["detection"] if each not in {"condition", "timeframe"}]
-        if name not in selections:
-            self._refuse(at, f'the condition names "{name}", which is no selection', did_you_mean(name, selections))
+        if name not in self._names:
+            hint = did_you_mean(name, self._names)
+            self._refuse(self._at, f'the condition names "{name}", which is no selection', hint)
         return None
 
-    def _selected(self, quantifier: str, pattern: str, at: KeyPath) -> Condition | None:
-        selections = [each for each in self.node.data["detection"] if each not in {"condition", "timeframe"}]
-        wanted = ".*" if pattern == "them" else re.escape(pattern).replace(r"\*", ".*")
-        hidden = pattern.startswith("_")
-        names = [each for each in selections if re.fullmatch(wanted, each) and (hidden or not each.startswith("_"))]
+    def _selected(self, least: int | None, pattern: str) -> Condition | None:
+        names = matching(pattern, self._names)
         if not names:
-            return self._refuse(
-                at, f'no selection is called like "{pattern}"', did_you_mean(pattern.strip("*_"), selections)
-            )
+            hint = did_you_mean(pattern.strip("*_"), self._names)
+            self._refuse(self._at, f'no selection is called like "{pattern}"', hint)
+            return None
         parts = [self._found[name] for name in names if name in self._found]
         if len(parts) < len(names):
             return None
-        return _all(parts) if quantifier == "all" else _any(parts)
+        least = len(parts) if least is None else least
+        if least > len(parts):
+            self._refuse(self._at, f'"{least} of {pattern}" cannot hold: only {len(parts)} selections are called so')
+            return None
+        if comb(len(parts), least) > MAX_WAYS:
+            self._refuse(self._at, f'"{least} of {pattern}" stands for more than {MAX_WAYS} combinations')
+            return None
+        if least == 1 or least == len(parts):
+            return any_of(parts) if least == 1 else all_of(parts)
+        return AnyOf(tuple(all_of(some) for some in combinations(parts, least)))
 
 
-def _all(parts: Sequence[Condition]) -> Condition:
-    return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+def _without(expression: Expression, dropped: set[str], left: Sequence[str]) -> Expression | None:
+    """What is left of an expression when a pipeline dropped all of some selections, as pySigma leaves it."""
+    match expression:
+        case Name(name=name):
+            return None if name in dropped else expression
+        case Some(pattern=pattern):
+            return expression if matching(pattern, left) or not matching(pattern, sorted(dropped)) else None
+        case Negated(part=part):
+            kept = _without(part, dropped, left)
+            return None if kept is None else Negated(kept)
+        case Joined(every=every, parts=parts):
+            several = tuple(kept for part in parts if (kept := _without(part, dropped, left)) is not None)
+            return Joined(every, several) if len(several) > 1 else next(iter(several), None)
 
 
-def _any(parts: Sequence[Condition]) -> Condition:
-    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+def _detection(
+    parts: list[SigmaDetectionItem | SigmaDetection], linking: type[ConditionAND | ConditionOR]
+) -> SigmaDetection | None:
+    return SigmaDetection(parts, item_linking=linking) if parts else None
 
 
-def _value(value: Any) -> Wanted:
-    """What one value, with its modifiers applied by pySigma, asks of a field."""
-    match value:
-        case SigmaString():
-            return Text(tuple(_part(each) for each in value.s) or ("",), cased=isinstance(value, SigmaCasedString))
-        case SigmaNumber() | SigmaCompareExpression():
-            return _number(value)
-        case SigmaBool(boolean=boolean):
-            return Truth(boolean)
-        case SigmaNull():
-            return Null()
-        case SigmaExists(exists=exists):
-            return Exists(exists)
-        case SigmaRegularExpression(flags=flags):
-            if value.contains_placeholder():
-                raise UnsupportedError(_NO_PLACEHOLDERS)
-            return Pattern(str(value.regexp), "".join(sorted(value.sigma_to_re_flag[each] for each in flags)))
-        case SigmaCIDRExpression(network=network):
-            return Network(str(network))
-        case SigmaFieldReference(field=field, starts_with=begins, ends_with=ends):
-            return SameAs(field, begins=begins, ends=ends)
-        case _:
-            raise UnsupportedError(f"{type(value).__name__} is not supported")
+def _culprit(key: str | None, values: Sequence[_Value], at: KeyPath) -> KeyPath:
+    """The place of the one value that cannot be taken; that of them all if each can alone."""
+    for place, value, _ in values:
+        try:
+            condition_of(item_of(key, [value]))
+        except UnsupportedError:
+            return place
+    return at
 
 
-def _number(value: Any) -> Wanted:
-    match value:
-        case SigmaTimestampPart():
-            return ClockPart(cast(Any, value.timestamp_part.name.lower()), "eq", int(value.number))
-        case SigmaNumber(number=number):
-            return Number(number)
-        case SigmaCompareExpression(number=SigmaTimestampPart() as part, op=op) if op in _OPS:
-            return ClockPart(cast(Any, part.timestamp_part.name.lower()), _OPS[op], int(part.number))
-        case SigmaCompareExpression(number=number, op=op) if op in _OPS:
-            return Compare(_OPS[op], number.number)
-        case _:
-            raise UnsupportedError("this comparison is not supported")
+def matching(pattern: str, selections: Sequence[str]) -> list[str]:
+    """Selections that a pattern names: `them` is all but those that begin with an underscore."""
+    wanted = ".*" if pattern.lower() == "them" else re.escape(pattern).replace(r"\*", ".*")
+    hidden = pattern.startswith("_")
+    return [each for each in selections if re.fullmatch(wanted, each) and (hidden or not each.startswith("_"))]
 
 
-_NO_PLACEHOLDERS = "placeholders such as %name% are not supported: nothing here says what they stand for"
+def _cast(modifiers: Sequence[str], value: Any, written: str) -> Any:
+    """A value as the kind that its modifiers ask of, where that is beyond doubt."""
+    kind = type(value)
+    if kind in {int, float, bool} and not _OF_TEXT.isdisjoint(modifiers):
+        return written
+    if kind is str and not _OF_NUMBER.isdisjoint(modifiers):
+        return _number(value)
+    if kind is str and "exists" in modifiers:
+        return _SAID.get(value.lower(), value)
+    return value
 
 
-def _part(part: Any) -> str | Wild:
-    if isinstance(part, Placeholder):
-        raise UnsupportedError(_NO_PLACEHOLDERS)
-    return part if isinstance(part, str) else Wild(part is SpecialChars.WILDCARD_MULTI)
+def _number(text: str) -> Any:
+    try:
+        return int(text) if text.strip().lstrip("-").isdigit() else float(text)
+    except ValueError:
+        return text
+
+
+def _as_written(made: Condition, values: Sequence[_Value]) -> Condition:
+    """Numbers that nobody else would write so (`0x1410`, `1.50`) are also texts; with leading zeros only texts."""
+    odd = {value: written for _, value, written in values if type(value) in {int, float} and str(value) != written}
+    if not odd:
+        return made
+
+    def again(condition: Condition) -> Condition:
+        match condition:
+            case AnyOf(parts=parts):
+                return AnyOf(tuple(again(part) for part in parts))
+            case Where(field=field, wanted=Number(value=number)) if number in odd:
+                text = Where(field, Text((odd[number],)))
+                return text if re.match(r"-?0\d", odd[number]) else AnyOf((condition, text))
+        return condition
+
+    return again(made)

@@ -1,7 +1,7 @@
-"""A `detection.yml`: its documents as drafts of rules and correlations, not yet linked to sources or to each other."""
+"""Sigma files: their documents as drafts of rules, correlations and filters, not yet linked to sources."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sigma.correlations import SigmaCorrelationRule
@@ -9,8 +9,13 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from breachwatch.detection.conditions import Condition
+from breachwatch.detection.pipelines import Pipeline, PipelineError
+from breachwatch.detection.placeholders import Placeholders
+from breachwatch.detection.sigma_aggregation import AggregationError, read_counting
+from breachwatch.detection.sigma_collections import rules_of
 from breachwatch.detection.sigma_correlation import CorrelationTerms, read_terms
 from breachwatch.detection.sigma_detection import DetectionReader
+from breachwatch.detection.sigma_filters import FilterTerms, read_filter
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.yaml import KeyPath, Node, read_all
@@ -19,16 +24,18 @@ _LOGSOURCE = ("category", "product", "service", "definition")
 _KEYS = {
     *("title", "id", "name", "related", "status", "description", "license", "author", "references", "date"),
     *("modified", "tags", "level", "scope", "taxonomy", "fields", "falsepositives"),
-    *("logsource", "detection", "correlation"),
+    *("logsource", "detection", "correlation", "filter", "generate", "custom"),
 }
 _NEAR = 'did you mean "'
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Draft:
-    """One document. `condition` for a rule, `terms` for a correlation; `fields`: every field named, and where.
+    """One document. `condition` for a rule, `terms` for a correlation, `filter`; `fields`: those named, and where.
 
-    A `broken` one has faults and lacks parts; it is kept so that those who name it are not blamed as well.
+    A `broken` one has faults and lacks parts; it is kept so that those who name it are not blamed as well. `part`: its
+    number, from 1, among rules that share one id because one document says it for all. `of`: other names of a rule
+    that was made for a counting rule and is only counted.
     """
 
     node: Node
@@ -40,17 +47,26 @@ class Draft:
     condition: Condition | None = None
     fields: list[tuple[str, KeyPath]] = field(default_factory=list)
     terms: CorrelationTerms | None = None
+    filter: FilterTerms | None = None
     broken: bool = False
+    part: int = 0
+    of: frozenset[str] = frozenset()
 
     @property
     def is_correlation(self) -> bool:
         """Whether it counts what others match."""
-        return "correlation" in self.node.data
+        return self.terms is not None or "correlation" in self.node.data
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether it takes events out of what others match."""
+        return "filter" in self.node.data and "detection" not in self.node.data
 
     @property
     def id(self) -> str:
         """What matches and alerts call it: the Sigma id, else its name, else its title."""
-        return self.sigma_id or self.name or self.title
+        called = self.sigma_id or self.name or self.title
+        return f"{called}#{self.part}" if self.part > 1 else called
 
     @property
     def names(self) -> set[str]:
@@ -58,31 +74,41 @@ class Draft:
         return {each for each in (self.sigma_id, self.name, self.title) if each}
 
 
-def read_documents(text: bytes, path: str) -> tuple[list[Draft], list[Problem]]:
-    """Every document that is one, and everything that is wrong with them."""
+def read_documents(
+    text: bytes, path: str, placeholders: Placeholders | None = None, pipeline: Pipeline | None = None
+) -> tuple[list[Draft], list[Problem]]:
+    """Every document that is one, and everything that is wrong with them.
+
+    Args:
+        text: what the file holds.
+        path: the file as people name it, for the problems.
+        placeholders: the texts that placeholders stand for.
+        pipeline: changes each rule before it is read.
+    """
     try:
-        nodes = read_all(text, path)
+        nodes = [node for node in read_all(text, path) if node.data is not None]
     except ContentError as error:
         return [], list(error.problems)
     drafts: list[Draft] = []
     problems: list[Problem] = []
-    for node in nodes:
-        if node.data is None:
+    shared: dict[str, int] = {}
+    for node, shares in rules_of(nodes):
+        if isinstance(node, Problem):
+            problems.append(node)
             continue
-        draft, found = _document(node)
-        problems.extend(found)
-        if draft is not None:
+        found, faults = _document(node, placeholders or {}, pipeline)
+        problems.extend(faults)
+        for draft in found:
+            if shares:
+                shared[draft.id] = draft.part = shared.get(draft.id, 0) + 1
             drafts.append(draft)
     problems.extend(_doubles(drafts))
-    return drafts, problems
+    return drafts, list(dict.fromkeys(problems))
 
 
-def _document(node: Node) -> tuple[Draft | None, list[Problem]]:
+def _document(node: Node, placeholders: Placeholders, pipeline: Pipeline | None) -> tuple[list[Draft], list[Problem]]:
     if not isinstance(node.data, dict):
-        return None, [node.problem((), "a rule is a mapping that begins with `title:`")]
-    for key, reason in (("action", "collections"), ("filter", "filters")):
-        if key in node.data and "detection" not in node.data:
-            return None, [node.problem((key,), f"Sigma {reason} are not supported; write each rule out", key=True)]
+        return [], [node.problem((), "a rule is a mapping that begins with `title:`")]
     problems = list(_typing_errors(node))
     problems.extend(_common_errors(node))
     title = node.data.get("title")
@@ -95,16 +121,78 @@ def _document(node: Node) -> tuple[Draft | None, list[Problem]]:
         sigma_id=str(node.data.get("id") or ""),
         level=str(node.data.get("level") or "medium"),
     )
+    made = [draft]
     if "correlation" in node.data:
         draft.terms, found = read_terms(node)
         problems.extend(found)
+    elif draft.is_filter:
+        logsource = _logsource(node, problems)
+        draft.filter, found = read_filter(node, logsource, placeholders)
+        problems.extend(found)
     else:
-        reader = DetectionReader(node)
-        draft.condition, draft.fields = reader.read(), reader.fields
-        problems.extend(reader.problems)
-        draft.logsource = _logsource(node, problems)
-    draft.broken = bool(problems)
-    return draft, problems
+        made = _rule(draft, placeholders, pipeline, problems)
+    for each in made:
+        each.broken = bool(problems)
+    return made, problems
+
+
+def _rule(draft: Draft, placeholders: Placeholders, pipeline: Pipeline | None, problems: list[Problem]) -> list[Draft]:
+    node = draft.node
+    reader = DetectionReader(node, placeholders, keeps_placeholders=pipeline is not None)
+    draft.logsource = _logsource(node, problems)
+    condition = reader.read() if pipeline is None else _piped(draft, reader, pipeline, problems)
+    draft.fields = reader.fields
+    problems.extend(reader.problems)
+    if not reader.counted or condition is None:
+        if "timeframe" in node.data.get("detection", ()) and not reader.counted:
+            hint = "write a document with `correlation:` and its `timespan`"
+            message = "a `timeframe` says nothing here: the condition counts nothing"
+            problems.append(node.problem(("detection", "timeframe"), message, hint, key=True))
+        draft.condition = condition
+        return [draft]
+    return _counting(draft, reader, condition, problems)
+
+
+def _piped(draft: Draft, reader: DetectionReader, pipeline: Pipeline, problems: list[Problem]) -> Condition | None:
+    """A rule's condition after a pipeline, which may change its logsource too."""
+    if not reader.walk() or not reader.texts() or reader.problems or problems:
+        return None
+    try:
+        piped = pipeline.rule(draft.node, reader)
+    except PipelineError as error:
+        problems.append(draft.node.problem(error.at, str(error)))
+        return None
+    draft.logsource = piped.logsource
+    return piped.condition
+
+
+def _counting(draft: Draft, reader: DetectionReader, condition: Condition, problems: list[Problem]) -> list[Draft]:
+    """A rule that counts in the old way: the rules whose events are counted, and the correlation that counts them."""
+    known = len(reader.problems)
+    try:
+        counting = read_counting(reader, condition)
+    except AggregationError as error:
+        problems.extend(reader.problems[known:] or [draft.node.problem(error.at, str(error))])
+        return [draft]
+    if counting.terms is None:
+        (draft.condition,) = counting.conditions
+        return [draft]
+    called = draft.id
+    inner = [
+        replace(
+            draft,
+            sigma_id=f"{called}/{number}",
+            name="",
+            title=f"{draft.title} (events{f' {number}' if len(counting.conditions) > 1 else ''})",
+            condition=each,
+            of=frozenset(draft.names),
+        )
+        for number, each in enumerate(counting.conditions, 1)
+    ]
+    at: KeyPath = ("detection", "condition")
+    counting.terms.references = [(each.sigma_id, at) for each in inner]
+    counting.terms.ways = tuple(frozenset(inner[index].sigma_id for index in way) for way in counting.ways)
+    return [*inner, replace(draft, terms=counting.terms, fields=[])]
 
 
 def _typing_errors(node: Node) -> Iterator[Problem]:
@@ -132,6 +220,8 @@ def _common_errors(node: Node) -> Iterator[Problem]:
         return
     for error in errors:
         key = type(error).__name__.removeprefix("Sigma").removesuffix("Error").lower()
+        if key == "title" and not (isinstance(node.data.get("title"), str) and node.data["title"].strip()):
+            continue
         at = next((each for each in node.data if key.startswith(each.rstrip("s")) or each.startswith(key)), "")
         if type(error).__name__ == "SigmaIdentifierError":
             at = "id"
@@ -173,6 +263,8 @@ def _doubles(drafts: list[Draft]) -> Iterator[Problem]:
     """Ids and names must be one's own; a title too, unless id or name already tell the two apart."""
     known: dict[str, Draft] = {}
     for draft in drafts:
+        if draft.part > 1 or draft.of:
+            continue
         for key, called in (("id", draft.sigma_id), ("name", draft.name), ("title", draft.title)):
             other = known.setdefault(called, draft) if called else draft
             if other is draft or (key == "title" and other.id != draft.id):

@@ -1,0 +1,168 @@
+"""pySigma processing pipelines: what a site, or another product's users, change in every rule before it is read.
+
+Pipelines rename fields, add or drop conditions, fill placeholders in, change logsources and refuse rules. Their steps
+for queries and output (postprocessing, finalizers) speak to search engines and do nothing here.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+from sigma.correlations import SigmaCorrelationRule
+from sigma.exceptions import SigmaError
+from sigma.plugins import InstalledSigmaPlugins
+from sigma.processing.pipeline import ProcessingPipeline
+from sigma.rule import SigmaDetections, SigmaLogSource, SigmaRule
+
+from breachwatch.detection.conditions import Condition
+from breachwatch.detection.sigma_correlation import CorrelationTerms, with_one_test
+from breachwatch.detection.sigma_detection import DetectionReader
+from breachwatch.kernel.errors import ContentError
+from breachwatch.kernel.shapes import did_you_mean
+from breachwatch.kernel.yaml import KeyPath, Node, read
+
+_STEP = re.compile(r"Error in processing rule (\d+): (.*)", re.DOTALL)
+_COMMON = ("title", "id", "name", "level", "status", "tags", "taxonomy", "fields", "author", "description", "custom")
+
+
+class PipelineError(Exception):
+    """A pipeline refuses a rule, or cannot be applied to it; `at` is the place in the rule."""
+
+    def __init__(self, message: str, at: KeyPath = ()) -> None:
+        super().__init__(message)
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """What a pipeline made of a rule."""
+
+    condition: Condition | None
+    logsource: Mapping[str, str]
+    fields: list[tuple[str, KeyPath]]
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """One or more pipelines applied one after the other, lowest priority first. `digest` tells them apart."""
+
+    digest: str
+    _pipeline: ProcessingPipeline
+    _rules: dict[str, SigmaRule | SigmaCorrelationRule] = field(default_factory=dict)
+
+    def rule(self, node: Node, reader: DetectionReader) -> Piped:
+        """A rule as it is after the pipeline.
+
+        Args:
+            node: the rule's document.
+            reader: has walked its selections without finding fault; decides the condition.
+
+        Raises:
+            PipelineError: the pipeline refuses it or fails at it.
+        """
+        given = node.data
+        parted = [text.partition("|") for text in reader.texts()]
+        plain = [wanted.strip() for wanted, _, _ in parted]
+        counted = "".join(parted[0][1:])
+        try:
+            logsource = SigmaLogSource.from_dict(given["logsource"])
+            rule = SigmaRule(
+                logsource=logsource,
+                detection=SigmaDetections(detections=dict(reader.selections), condition=plain),
+                **SigmaRule.from_dict_common_params({key: given[key] for key in _COMMON if key in given})[0],
+            )
+            self._pipeline.apply(rule)
+        except SigmaError as error:
+            raise PipelineError(str(error), ("detection",)) from error
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise PipelineError(f"the pipeline fails at this rule: {error}", ("detection",)) from error
+        self._rules.update({str(name): rule for name in (rule.id, rule.name) if name})
+        conditions = [each.condition + (f" {counted}" if counted else "") for each in rule.detection.parsed_condition]
+        condition = reader.decide(rule.detection.detections, conditions)
+        source = rule.logsource
+        named = {"category": source.category, "product": source.product, "service": source.service}
+        return Piped(condition, {key: value for key, value in named.items() if value}, reader.fields)
+
+    def correlation(self, node: Node, terms: CorrelationTerms) -> CorrelationTerms:
+        """A correlation as it is after the pipeline, once every rule went through it.
+
+        Raises:
+            PipelineError: as `rule`.
+        """
+        given = {**node.data, "correlation": with_one_test(node.data["correlation"])}
+        try:
+            rule = SigmaCorrelationRule.from_dict(
+                {key: given[key] for key in (*_COMMON, "correlation") if key in given}
+            )
+            for reference in rule.rules or ():
+                reference.rule = self._rules[reference.reference]
+            rule.referenced_rules = list(rule.rules or ())
+            self._pipeline.apply(rule)
+        except SigmaError as error:
+            raise PipelineError(str(error), ("correlation",)) from error
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise PipelineError(f"the pipeline fails at this correlation: {error}", ("correlation",)) from error
+        self._rules.update({str(name): rule for name in (rule.id, rule.name) if name})
+        counted = getattr(rule.condition, "fieldref", None)
+        at: KeyPath = ("correlation", "group-by")
+        return replace(
+            terms,
+            group_by=[(name, at) for name in rule.group_by or ()],
+            counted=tuple(counted) if isinstance(counted, list) else (counted,) if counted else terms.counted,
+            aliases=rule.aliases.to_dict(),
+        )
+
+
+def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> Pipeline | None:
+    """Pipelines by name or file, as one; None where none is asked for.
+
+    Args:
+        names: a path out of `files`, or the name of one that an installed pySigma plug-in brings.
+        files: what the files hold, by path.
+
+    Raises:
+        ContentError: a name stands for nothing, or a file is no pipeline, with its line.
+    """
+    if not names:
+        return None
+    loaded: list[tuple[int, int, ProcessingPipeline]] = []
+    digest = blake2b(digest_size=16)
+    installed: Mapping[str, Any] | None = None
+    for number, name in enumerate(names):
+        if name in files:
+            made = _of_file(name, files[name])
+            digest.update(files[name])
+        else:
+            installed = InstalledSigmaPlugins.autodiscover().pipelines if installed is None else installed
+            made = _installed(name, installed)
+            digest.update(name.encode())
+        loaded.append((made.priority, number, made))
+    together = sum((each for _, _, each in sorted(loaded, key=lambda one: one[:2])), start=ProcessingPipeline())
+    return Pipeline(digest.hexdigest(), together)
+
+
+def _installed(name: str, known: Mapping[str, Any]) -> ProcessingPipeline:
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise ContentError([Node(name, None).problem((), "no such file, and no pipeline is called so", hint)])
+    made = known[name]
+    pipeline = made() if callable(made) else made
+    if not isinstance(pipeline, ProcessingPipeline):
+        raise ContentError([Node(name, None).problem((), "this is no pipeline")])
+    return pipeline
+
+
+def _of_file(path: str, body: bytes) -> ProcessingPipeline:
+    node = read(body, path)
+    if not isinstance(node.data, dict) or not {"transformations", "vars", "postprocessing"} & node.data.keys():
+        raise ContentError([node.problem((), "a pipeline is a mapping with `transformations`")])
+    try:
+        return ProcessingPipeline.from_dict(node.data)
+    except SigmaError as error:
+        step = _STEP.match(str(error))
+        at: KeyPath = ("transformations", int(step[1]) - 1) if step else ()
+        raise ContentError([node.problem(at, step[2] if step else str(error))]) from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ContentError([node.problem((), f"this is no pipeline that pySigma knows: {error}")]) from error
