@@ -4,7 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from breachwatch.sources import apache, auditd, authlog, keycloak, mysql, nginx, postgresql, s3_access, sshd
+from breachwatch.sources import (
+    apache,
+    auditd,
+    authlog,
+    haproxy,
+    iis,
+    json_access,
+    keycloak,
+    mysql,
+    nginx,
+    postgresql,
+    s3_access,
+    sshd,
+)
 from breachwatch.sources.event import Parse
 from breachwatch.sources.source import Raw
 
@@ -26,10 +39,14 @@ PARSERS: dict[str, TextParser] = {
     "apache": TextParser(apache.parser),
     "auditd": TextParser(auditd.parser),
     "authlog": TextParser(authlog.parser),
+    "caddy": TextParser(json_access.caddy),
+    "haproxy": TextParser(haproxy.parser),
+    "iis": TextParser(iis.parser),
     "keycloak": TextParser(keycloak.parser),
     "mysql": TextParser(mysql.parser),
     "nginx": TextParser(nginx.parser),
     "postgresql": TextParser(postgresql.parser),
     "s3-access": TextParser(s3_access.parser),
     "sshd": TextParser(sshd.parser),
+    "traefik": TextParser(json_access.traefik),
 }
