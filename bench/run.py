@@ -26,7 +26,8 @@ from pathlib import Path
 import orjson
 
 from breachwatch.clocks.regimes import package_regimes
-from breachwatch.collectors.file_tail import FileTail, read_whole
+from breachwatch.collectors.file_tail import FileTail
+from breachwatch.collectors.whole_files import read_whole
 from breachwatch.demo.people import customers
 from breachwatch.demo.shop import AUDIT, day
 from breachwatch.detection.content import Content, load_content, read_tree

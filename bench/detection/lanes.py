@@ -62,19 +62,30 @@ class Written:
     events: int
 
 
-LOGSOURCES: dict[tuple[str, int], dict[str, str]] = {
-    (windows.SYSMON, 1): {"product": "windows", "service": "sysmon", "category": "process_creation"},
-    (windows.SYSMON, 3): {"product": "windows", "service": "sysmon", "category": "network_connection"},
-    (windows.SYSMON, 7): {"product": "windows", "service": "sysmon", "category": "image_load"},
-    (windows.SYSMON, 10): {"product": "windows", "service": "sysmon", "category": "process_access"},
-    (windows.SYSMON, 11): {"product": "windows", "service": "sysmon", "category": "file_event"},
-    (windows.SYSMON, 13): {"product": "windows", "service": "sysmon", "category": "registry_set"},
-    (windows.SYSMON, 22): {"product": "windows", "service": "sysmon", "category": "dns_query"},
-    ("Security", 4624): {"product": "windows", "service": "security"},
-    ("Security", 4625): {"product": "windows", "service": "security"},
-    ("Microsoft-Windows-PowerShell/Operational", 4104): {"product": "windows", "category": "ps_script"},
+_SYSMON = {
+    1: ("process_creation",),
+    3: ("network_connection",),
+    7: ("image_load",),
+    10: ("process_access",),
+    11: ("file_event",),
+    13: ("registry_set", "registry_event"),
+    22: ("dns_query",),
 }
-"""The Sigma logsource of a Windows event, by channel and id."""
+LOGSOURCES: dict[tuple[str, int], list[dict[str, str]]] = {
+    **{
+        (windows.SYSMON, number): [
+            {"product": "windows", "service": "sysmon", "category": categories[0]},
+            *({"product": "windows", "category": each} for each in categories[1:]),
+        ]
+        for number, categories in _SYSMON.items()
+    },
+    ("Security", 4624): [{"product": "windows", "service": "security"}],
+    ("Security", 4625): [{"product": "windows", "service": "security"}],
+    ("Microsoft-Windows-PowerShell/Operational", 4104): [
+        {"product": "windows", "service": "powershell", "category": "ps_script"}
+    ],
+}
+"""The Sigma logsources of a Windows event, by channel and id; one answers to two categories."""
 
 
 def _office(*makers: tuple[float, Maker], share: float = 1.0) -> Stream:

@@ -2,7 +2,7 @@
 //!
 //! Reads a job (JSON, `Job`) from the file named by its only argument, loads, and prints `Ready` as a line of JSON.
 //! Then, for each line on standard input, a line of JSON: `go` times a round, `dump PATH` writes the matches, `memory`
-//! tells how much the rounds needed. A round takes every event from its bytes: decode, tell its logsource, evaluate.
+//! tells the peak of the rounds. A round takes every event from its bytes: decode, tell its logsource, evaluate.
 //!
 //! The engine's options (its two ways to ask about a logsource, bloom filters, the index over all rules' texts) are
 //! tried on the first events, and the quickest are taken: the peer is to run as its authors would have it.
@@ -255,7 +255,6 @@ fn main() {
     tell(&ready);
 
     let _ = fs::write("/proc/self/clear_refs", "5");
-    let before = memory("VmRSS");
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("commands are text");
         if line == "go" {
@@ -266,7 +265,7 @@ fn main() {
                 .sum();
             tell(&json!({"seconds": began.elapsed().as_secs_f64(), "matches": matches}));
         } else if line == "memory" {
-            tell(&json!({"grown_mib": (memory("VmHWM") - before).max(0.0)}));
+            tell(&json!({"peak_mib": memory("VmHWM")}));
         } else if let Some(path) = line.strip_prefix("dump ") {
             dump(path, &streams, &engine, options);
             tell(&json!({"dumped": path}));
