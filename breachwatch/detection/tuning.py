@@ -1,7 +1,7 @@
-"""How many alerts other thresholds would have raised: one pass over the matches, every threshold tried beside the others.
+"""How many alerts other thresholds would have raised: one pass over the matches, every threshold beside the others.
 
-Each trial is a correlator of its own that knows one correlation (and those it listens to), adjusted as an operator could
-adjust it; so what is shown here is what an adjustment would do, and nothing is worked out in another way.
+Each trial is a correlator of its own that knows one correlation (and those it listens to), adjusted as an operator
+could adjust it; so what is shown here is what an adjustment would do, and nothing is worked out in another way.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import product
 from math import floor
+from typing import Any
 
 from breachwatch.detection.adjustments import MAX_TIMESPAN_S, Threshold, with_thresholds
 from breachwatch.detection.content import Content
@@ -137,12 +138,9 @@ def _runs(
     runs = []
     small = _alone(content, correlation)
     for tests, timespan_us in product(_tests(correlation, bounds), _timespans(correlation, timespans)):
-        change = Threshold.model_construct(
-            playbook=correlation.playbook,
-            rule=correlation.id,
-            timespan=timespan_us * _MICROSECOND if timespan_us else None,
-            **dict(tests),
-        )
+        timespan = timespan_us * _MICROSECOND if timespan_us else None
+        bound: dict[str, Any] = {"timespan": timespan, **dict(tests)}
+        change = Threshold.model_construct(playbook=correlation.playbook, rule=correlation.id, **bound)
         changed = with_thresholds(small, {(correlation.playbook, correlation.id): change})
         shown = () if correlation.kind.startswith("temporal") else tests
         current = (tests, timespan_us) == (correlation.tests, correlation.timespan_us)
