@@ -115,8 +115,8 @@ class Pipeline:
         )
 
 
-def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> Pipeline | None:
-    """Pipelines by name or file, as one; None where none is asked for.
+def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> tuple[Pipeline, ...]:
+    """Pipelines by name or file, joined into one; none where none is asked for.
 
     Args:
         names: a path out of `files`, or the name of one that an installed pySigma plug-in brings.
@@ -126,7 +126,7 @@ def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> Pipeline
         ContentError: a name stands for nothing, or a file is no pipeline, with its line.
     """
     if not names:
-        return None
+        return ()
     loaded: list[tuple[int, int, ProcessingPipeline]] = []
     digest = blake2b(digest_size=16)
     installed: Mapping[str, Any] | None = None
@@ -140,7 +140,7 @@ def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> Pipeline
             digest.update(name.encode())
         loaded.append((made.priority, number, made))
     together = sum((each for _, _, each in sorted(loaded, key=lambda one: one[:2])), start=ProcessingPipeline())
-    return Pipeline(digest.hexdigest(), together)
+    return (Pipeline(digest.hexdigest(), together),)
 
 
 def _installed(name: str, known: Mapping[str, Any]) -> ProcessingPipeline:

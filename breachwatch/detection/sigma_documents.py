@@ -1,6 +1,6 @@
 """Sigma files: their documents as drafts of rules, correlations and filters, not yet linked to sources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,6 +89,13 @@ def read_documents(
         nodes = [node for node in read_all(text, path) if node.data is not None]
     except ContentError as error:
         return [], list(error.problems)
+    return drafts_of(nodes, placeholders, pipeline)
+
+
+def drafts_of(
+    nodes: Sequence[Node], placeholders: Placeholders | None = None, pipeline: Pipeline | None = None
+) -> tuple[list[Draft], list[Problem]]:
+    """As `read_documents`, of the documents of a file that are read already."""
     drafts: list[Draft] = []
     problems: list[Problem] = []
     shared: dict[str, int] = {}
@@ -102,7 +109,7 @@ def read_documents(
             if shares:
                 shared[draft.id] = draft.part = shared.get(draft.id, 0) + 1
             drafts.append(draft)
-    problems.extend(_doubles(drafts))
+    problems.extend(problem for _, problem in doubles(drafts))
     return drafts, list(dict.fromkeys(problems))
 
 
@@ -259,7 +266,7 @@ def _logsource(node: Node, problems: list[Problem]) -> Mapping[str, str]:
     return {each: str(given[each]) for each in _LOGSOURCE[:3] if given.get(each)}
 
 
-def _doubles(drafts: list[Draft]) -> Iterator[Problem]:
+def doubles(drafts: Sequence[Draft]) -> Iterator[tuple[Draft, Problem]]:
     """Ids and names must be one's own; a title too, unless id or name already tell the two apart."""
     known: dict[str, Draft] = {}
     for draft in drafts:
@@ -270,4 +277,8 @@ def _doubles(drafts: list[Draft]) -> Iterator[Problem]:
             if other is draft or (key == "title" and other.id != draft.id):
                 continue
             line, _ = other.node.key_place(("title",))
-            yield draft.node.problem((key,), f'"{called}" is also what another rule is called', f"see line {line}")
+            elsewhere = f"{other.node.path}:{line}" if other.node.path != draft.node.path else f"line {line}"
+            yield (
+                draft,
+                draft.node.problem((key,), f'"{called}" is also what another rule is called', f"see {elsewhere}"),
+            )
