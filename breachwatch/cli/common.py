@@ -91,6 +91,23 @@ def write_json(line: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that was asked for.
+
+    Raises:
+        ContentError: it cannot be written.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ContentError([Problem(str(path), 0, 0, f"cannot be written: {error.strerror}")]) from error
+
+
+def plural(number: int, what: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def must_be_there(paths: Iterable[Path]) -> None:
     """Refuse files that are not there, all of them at once.
 

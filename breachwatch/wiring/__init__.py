@@ -8,6 +8,7 @@ from breachwatch.wiring.clock import now
 from breachwatch.wiring.content import check_playbooks
 from breachwatch.wiring.demo import Demo, build_demo
 from breachwatch.wiring.replaying import Advance, build_replay
+from breachwatch.wiring.rules import lint_rules, tagged_rules
 from breachwatch.wiring.service import Service, build_service
 from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
 
@@ -20,8 +21,10 @@ __all__ = [
     "build_replay",
     "build_service",
     "check_playbooks",
+    "lint_rules",
     "now",
     "offer",
     "offer_sign_in",
     "open_store",
+    "tagged_rules",
 ]
