@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from breachwatch.detection.matcher import Matcher
+from breachwatch.detection.finder import Finder
 from breachwatch.detection.routing import fits
 from breachwatch.detection.rules import Rule
 from breachwatch.detection.sigma_documents import read_documents
-from breachwatch.sources.event import Event
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 
 DEFINITIONS = Path(__file__).parent / "sources"
+
+
+CHUNK = 1_000
+"""Records that are searched together, as a collector hands them over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,20 @@ class Loaded:
     rules: int
     refused: list[str]
     how: str
-    finders: list[tuple[Source, list[Rule], Matcher]]
+    finders: list[tuple[list[str], Finder]]
 
-    def find(self, stream: int, records: Sequence[bytes], received_us: int) -> Iterator[tuple[int, str]]:
-        """Each match in the records of a stream: the record's number and the rule's id."""
-        source, rules, matcher = self.finders[stream]
-        parse = source.parse
-        for number, record in enumerate(records):
-            outcome = parse(record, received_us)
-            if type(outcome) is Event:
-                for at in matcher(outcome.fields):
-                    yield number, rules[at].id
+    def find(self, stream: int, records: Sequence[bytes], received_us: int) -> Iterator[tuple[int, list[str]]]:
+        """Each record of a stream that matches, by number, with the ids of its rules."""
+        ids, finder = self.finders[stream]
+        for start in range(0, len(records), CHUNK):
+            for at, _, rules in finder.find(records[start : start + CHUNK], received_us).hits:
+                yield start + at, [ids[rule] for rule in rules]
+
+    def check(self) -> None:
+        """Raise if a rule was switched off on the way: its matches would be missing."""
+        broken = {ids[at]: why for ids, finder in self.finders for at, why in finder.broken.items()}
+        if broken:
+            raise RuntimeError(f"rules were switched off: {broken}")
 
 
 def load(job: dict[str, Any]) -> Loaded:
@@ -67,5 +73,5 @@ def load(job: dict[str, Any]) -> Loaded:
     finders = []
     for source in wanted:
         own = [rule for rule in rules if source.name in rule.sources]
-        finders.append((source, own, Matcher(source, own)))
-    return Loaded(len(rules), refused, "Matcher", finders)
+        finders.append(([rule.id for rule in own], Finder(source, own)))
+    return Loaded(len(rules), refused, "Finder", finders)

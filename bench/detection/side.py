@@ -41,14 +41,16 @@ class Breachwatch:
     def round(self, streams: list[list[bytes]]) -> int:
         found = 0
         for number, records in enumerate(streams):
-            for _ in self._loaded.find(number, records, RECEIVED_US):
-                found += 1
+            for _, rules in self._loaded.find(number, records, RECEIVED_US):
+                found += len(rules)
+        self._loaded.check()
         return found
 
     def matches(self, streams: list[list[bytes]]) -> Iterator[tuple[int, int, str]]:
         for number, records in enumerate(streams):
-            for record, rule in self._loaded.find(number, records, RECEIVED_US):
-                yield number, record, rule
+            for record, rules in self._loaded.find(number, records, RECEIVED_US):
+                for rule in rules:
+                    yield number, record, rule
 
 
 class Bare:
