@@ -1,16 +1,41 @@
-"""Conditions to functions of an event's native fields; equal conditions become one function."""
+r"""Conditions to Python functions of an event, written out as text and compiled when they are first asked.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+A function asks a `View` by slot numbers: `'mimikatz' in v[3] and v[1].endswith(('\\a.exe', '\\b.exe'))`. Fields are
+looked up, made lower-case and compared with no call between; what several rules ask alike is a slot of its own. Trees
+of closures, which say the same, took twice as long (`docs/decisions/0010-one-scan-of-the-raw-record.md`).
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Exists, Not, Null, SameAs, Text, Where, Wild
-from breachwatch.detection.predicates import predicate, text_of
+from breachwatch.detection.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Exists,
+    Not,
+    Null,
+    Pattern,
+    SameAs,
+    Text,
+    Wanted,
+    Where,
+    Wild,
+)
+from breachwatch.detection.predicates import predicate
+from breachwatch.detection.regex_literals import literals_of
+from breachwatch.detection.value_tests import same_as, value_test
+from breachwatch.detection.views import SEPARATOR, Fields, View, leaves, lowered, whole_text
+from breachwatch.sources.lookups import look_up, made
 from breachwatch.sources.source import Source, accessor
 
-Fields = dict[str, Any]
 Accessor = Callable[[Fields], Any]
 Matches = Callable[[Fields], bool]
-ValueTest = Callable[[Any], bool]
+Asked = Callable[[View], bool]
+
+MAX_DEPTH = 12
+"""Levels of a condition written into one function; Python's own limit of brackets is 200."""
+MANY = Wild(many=True)
 
 
 class Compiler:
@@ -18,173 +43,226 @@ class Compiler:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._made: dict[Condition, Matches] = {}
-        self._tests: dict[Where, ValueTest] = {}
+        self._makers: list[Callable[[View], Any]] = []
+        self._slots: dict[object, int] = {}
+        self._asked: dict[Condition, Asked] = {}
+        self._met: set[Condition] = set()
+        self._known: dict[str, Any] = {}
+        self._names: dict[object, str] = {}
+
+    def view(self, fields: Fields) -> View:
+        """An event, ready to be asked."""
+        return View(fields, self._makers)
 
     def condition(self, condition: Condition) -> Matches:
-        """The function that tells whether an event meets a condition."""
-        if condition not in self._made:
-            self._made[condition] = self._compile(condition)
-        return self._made[condition]
+        """The function that tells whether an event's fields meet a condition."""
+        asked = self.asked(condition)
+        return lambda fields: asked(self.view(fields))
 
-    def value_test(self, where: Where) -> tuple[tuple[str, ...] | None, ValueTest]:
-        """Which native path a test asks, and the test of its value (None when absent).
+    def asked(self, condition: Condition) -> Asked:
+        """The function that tells whether a view of this compiler meets a condition."""
+        function = self._asked.get(condition)
+        if function is None:
+            function = self._asked[condition] = self._made(self._expression(condition, 0))
+        return function
 
-        The path is None where more than one field is asked, or none: keywords, comparisons of fields, constants.
-        """
-        if where.field is None or isinstance(where.wanted, SameAs) or self._is_constant(where.field):
-            return None, _never
-        if where not in self._tests:
-            self._tests[where] = _value_test(where.wanted)
-        return self._source.native(where.field), self._tests[where]
+    def shared(self, condition: Condition) -> int:
+        """The slot under which a view tells whether it meets a condition, answered once an event."""
+        return self._slot(("met", condition), lambda: self.asked(condition))
 
-    def _is_constant(self, field: str) -> bool:
-        return field in self._source.constants and field not in self._source.attributes
-
-    def _compile(self, condition: Condition) -> Matches:
-        match condition:
-            case AllOf(parts=parts):
-                return _every([self.condition(part) for part in _quick_first(parts)])
-            case AnyOf(parts=parts):
-                return self._any(parts)
-            case Not(part=part):
-                inner = self.condition(part)
-                return lambda fields: not inner(fields)
-            case Where(field=None, wanted=wanted):
-                return _keyword(wanted)
-            case Where(field=str() as field, wanted=SameAs() as wanted):
-                return _same_as(self._accessor(field), self._accessor(wanted.field), wanted)
-            case Where(field=str() as field, wanted=wanted):
-                return _asked(self._accessor(field), _value_test(wanted))
-        raise TypeError(type(condition).__name__)
-
-    def _any(self, parts: Sequence[Condition]) -> Matches:
-        """One look-up instead of many comparisons where one field may equal any of several texts."""
-        fields = {part.field for part in parts if isinstance(part, Where) and part.field is not None}
-        texts = {text for part in parts if (text := _plain(part)) is not None}
-        if len(fields) == 1 and len(texts) == len(parts):
-            return _asked(self._accessor(fields.pop()), _one_of(frozenset(texts)))
-        return _some([self.condition(part) for part in parts])
-
-    def _accessor(self, field: str) -> Accessor:
+    def value_of(self, field: str) -> Accessor:
+        """The function that finds a field's value, by whatever name a rule may use for it."""
         if self._is_constant(field):
             constant = self._source.constants[field]
             return lambda _fields: constant
         path = self._source.native(field)
         return accessor(path) if path is not None else lambda _fields: None
 
+    def _is_constant(self, field: str) -> bool:
+        return field in self._source.constants and field not in self._source.attributes
 
-def _value_test(wanted: Any) -> ValueTest:
-    """The test of one field's value: None when absent, any member of a list."""
-    match wanted:
-        case Null():
-            return lambda value: value is None or value == []
-        case Exists(wanted=True):
-            return lambda value: value is not None
-        case Exists():
-            return lambda value: value is None
-    test = predicate(wanted)
+    def _made(self, expression: str) -> Asked:
+        function: Asked = made("v", [f"return {expression}"], self._known)
+        return function
 
-    def holds(value: Any) -> bool:
-        if value is None:
-            return False
-        if type(value) is list:
-            return any(test(member) for member in value)
-        return test(value)
+    def _slot(self, key: object, make: Callable[[], Callable[[View], Any]]) -> int:
+        slot = self._slots.get(key)
+        if slot is None:
+            maker = make()
+            slot = self._slots[key] = len(self._makers)
+            self._makers.append(maker)
+        return slot
 
-    return holds
+    def _name(self, value: object, key: object) -> str:
+        """A name by which generated text calls a value; equal keys have one name."""
+        if key not in self._names:
+            self._names[key] = f"k{len(self._names)}"
+            self._known[self._names[key]] = value
+        return self._names[key]
+
+    def _value(self, field: str) -> str:
+        get = self.value_of(field)
+        return f"v[{self._slot(('value', self._place(field)), lambda: lambda view: get(view.fields))}]"
+
+    def _low(self, field: str) -> str:
+        return f"v[{self._slot(('low', self._place(field)), lambda: self._lowered(field))}]"
+
+    def _lowered(self, field: str) -> Callable[[View], Any]:
+        found = ["value = get(fields)"]
+        path = self._source.native(field)
+        if path is not None and not self._is_constant(field):
+            found = look_up(path, "value")
+        text = "return value.lower() if type(value) is str else lowered(value)"
+        known = {"get": self.value_of(field), "lowered": lowered}
+        maker: Callable[[View], Any] = made("v", ["fields = v.fields", *found, text], known)
+        return maker
+
+    def _place(self, field: str) -> object:
+        return ("constant", field) if self._is_constant(field) else self._source.native(field)
+
+    def _expression(self, condition: Condition, depth: int) -> str:
+        match condition:
+            case Not(part=part):
+                return f"not {self._part(part, depth + 1)}"
+            case AllOf(parts=parts):
+                return " and ".join(self._part(part, depth + 1) for part in sorted(parts, key=price)) or "True"
+            case AnyOf(parts=parts):
+                return " or ".join(self._alternatives(parts, depth + 1)) or "False"
+            case Where(field=None, wanted=wanted):
+                return self._keyword(wanted)
+            case Where(field=str() as field, wanted=wanted):
+                return self._test(field, wanted)
+        raise TypeError(type(condition).__name__)
+
+    def _part(self, condition: Condition, depth: int) -> str:
+        """A part in brackets, or the slot that answers it: where it was met before, is dear, or lies deep."""
+        if isinstance(condition, Where) and not _is_dear(condition):
+            return f"({self._expression(condition, depth)})"
+        if depth >= MAX_DEPTH or condition in self._met:
+            return f"v[{self.shared(condition)}]"
+        self._met.add(condition)
+        return f"({self._expression(condition, depth)})"
+
+    def _alternatives(self, parts: Sequence[Condition], depth: int) -> list[str]:
+        """One look-up or one call for many texts that one field may be equal to, begin or end with."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        others: list[Condition] = []
+        for part in parts:
+            shape = _shape(part)
+            if shape is None or self._is_known(shape[0]):
+                others.append(part)
+            else:
+                groups.setdefault(shape[:2], []).append(shape[2])
+        written = [self._group(field, kind, texts) for (field, kind), texts in groups.items()]
+        return written + [self._part(part, depth) for part in sorted(others, key=price)]
+
+    def _is_known(self, field: str) -> bool:
+        return self._is_constant(field) or self._source.native(field) is None
+
+    def _group(self, field: str, kind: str, texts: list[str]) -> str:
+        low = self._low(field)
+        texts = list(dict.fromkeys(texts))
+        if kind == "in":
+            first, *others = texts
+            if not others:
+                return f"{first!r} in {low}"
+            return f"({first!r} in (x := {low}) or {' or '.join(f'{each!r} in x' for each in others)})"
+        if kind == "==":
+            if len(texts) == 1:
+                return f"{low} == {texts[0]!r}"
+            name = self._name(frozenset(texts), ("among", frozenset(texts)))
+            return f"(x in {name} if type(x := {low}) is str else x.among({name}))"
+        return f"{low}.{kind}({texts[0]!r})" if len(texts) == 1 else f"{low}.{kind}({tuple(texts)!r})"
+
+    def _test(self, field: str, wanted: Wanted) -> str:
+        if isinstance(wanted, SameAs):
+            same = self._name(same_as(wanted), ("same", wanted.begins, wanted.ends))
+            return f"{same}({self._value(field)}, {self._value(wanted.field)})"
+        if self._is_known(field):
+            return repr(value_test(wanted)(self.value_of(field)({})))
+        shape = _shape(Where(field, wanted))
+        if shape is not None:
+            return self._group(field, shape[1], [shape[2]])
+        match wanted:
+            case Null():
+                return f"(x := {self._value(field)}) is None or x == []"
+            case Exists(wanted=exists):
+                return f"{self._value(field)} is {'not ' if exists else ''}None"
+        test = f"{self._name(value_test(wanted), ('test', repr(wanted)))}({self._value(field)})"
+        pieces = _pieces(wanted)
+        if not pieces:
+            return test
+        first, *others = pieces
+        first_tests = " or ".join([f"{first!r} in (x := {self._low(field)})", *(f"{each!r} in x" for each in others)])
+        return f"({first_tests} or not x.isascii()) and {test}"
+
+    def _keyword(self, wanted: Wanted) -> str:
+        """A keyword is sought in every value of the event, anywhere in its text."""
+        if isinstance(wanted, Text):
+            wanted = _anywhere(wanted)
+            match wanted:
+                case Text(parts=(Wild(), str() as piece, Wild()), cased=False) if piece and SEPARATOR not in piece:
+                    return f"{piece.lower()!r} in v[{self._slot('whole text', lambda: whole_text)}]"
+        test = self._name(predicate(wanted), ("keyword", repr(wanted)))
+        slot = self._slot("leaves", lambda: lambda view: tuple(leaves(view.fields)))
+        return f"any({test}(leaf) for leaf in v[{slot}])"
 
 
-def _asked(get: Accessor, test: ValueTest) -> Matches:
-    return lambda fields: test(get(fields))
-
-
-def _plain(condition: Condition) -> str | None:
-    """The one text a field must be equal to, lower-case; None when the condition asks otherwise."""
+def price(condition: Condition) -> int:
+    """Roughly how dear it is to ask, so that what is cheap is asked first."""
     match condition:
-        case Where(field=str(), wanted=Text(parts=(str() as whole,), cased=False)):
-            return whole.lower()
+        case Where(field=None):
+            return 40
+        case Where(wanted=Pattern()):
+            return 20
+        case Where():
+            shape = _shape(condition)
+            return 6 if shape is None else 2 if shape[1] == "in" else 1
+        case Not(part=part):
+            return price(part)
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            kinds = {(shape[0], shape[1]) for part in parts if (shape := _shape(part)) is not None and shape[1] != "in"}
+            rest = [part for part in parts if (shape := _shape(part)) is None or shape[1] == "in"]
+            return 1 + len(kinds) + sum(price(part) for part in rest)
+    return 1
+
+
+def _is_dear(where: Where) -> bool:
+    return where.field is not None and _shape(where) is None and not isinstance(where.wanted, Null | Exists)
+
+
+def _shape(condition: Condition) -> tuple[str, str, str] | None:
+    """Field, operator and lower-case text of a test that Python's own text methods can make; None for others.
+
+    The text is never empty: `""` stands for an absent field, which is equal to nothing and ends in nothing.
+    """
+    match condition:
+        case Where(field=str() as field, wanted=Text(parts=parts, cased=False)):
+            match parts:
+                case (str() as whole,) if whole:
+                    return field, "==", whole.lower()
+                case (str() as start, Wild(many=True)) if start:
+                    return field, "startswith", start.lower()
+                case (Wild(many=True), str() as end) if end:
+                    return field, "endswith", end.lower()
+                case (Wild(many=True), str() as inside, Wild(many=True)) if inside:
+                    return field, "in", inside.lower()
     return None
 
 
-def _quick_first(parts: Sequence[Condition]) -> list[Condition]:
-    """Equalities before everything else: they are quick and usually say no."""
-    return sorted(parts, key=lambda part: _plain(part) is None)
-
-
-def _every(tests: Sequence[Matches]) -> Matches:
-    match tests:
-        case [one, two]:
-            return lambda fields: one(fields) and two(fields)
-        case [one, two, three]:
-            return lambda fields: one(fields) and two(fields) and three(fields)
-    return lambda fields: all(test(fields) for test in tests)
-
-
-def _some(tests: Sequence[Matches]) -> Matches:
-    match tests:
-        case [one, two]:
-            return lambda fields: one(fields) or two(fields)
-    return lambda fields: any(test(fields) for test in tests)
-
-
-def _one_of(texts: frozenset[str]) -> ValueTest:
-    def holds(value: Any) -> bool:
-        if type(value) is str:
-            return value.lower() in texts
-        if value is None:
-            return False
-        members = value if isinstance(value, list) else (value,)
-        return any(text.lower() in texts for member in members if (text := text_of(member)) is not None)
-
-    return holds
-
-
-def _same_as(get: Accessor, other: Accessor, wanted: SameAs) -> Matches:
-    def same(left: str, right: str) -> bool:
-        if wanted.begins and wanted.ends:
-            return right in left
-        if wanted.begins:
-            return left.startswith(right)
-        return left.endswith(right) if wanted.ends else left == right
-
-    def holds(fields: Fields) -> bool:
-        one, two = get(fields), other(fields)
-        if type(one) is str and type(two) is str:
-            # Usually asked of people and their own records: the same text, told without making it lower-case.
-            return one == two or same(one.lower(), two.lower())
-        return any(same(left, right) for left in _texts(one) for right in _texts(two))
-
-    return holds
-
-
-def _texts(value: Any) -> list[str]:
-    members = value if isinstance(value, list) else [value]
-    return [text.lower() for member in members if (text := text_of(member)) is not None]
-
-
-def _keyword(wanted: Any) -> Matches:
-    """A keyword is sought in every value of the event, anywhere in its text."""
-    test = predicate(_anywhere(wanted) if isinstance(wanted, Text) else wanted)
-    return lambda fields: any(test(leaf) for leaf in _leaves(fields))
+def _pieces(wanted: Wanted) -> tuple[str, ...]:
+    """Lower-case texts of which a value must hold one, or something that is not ASCII; none where that is unknown."""
+    match wanted:
+        case Pattern(expression=expression, flags=flags):
+            ways = [each for each in literals_of(expression, flags) if len(each) <= 4 and "".join(each).isascii()]
+            best = max(ways, key=lambda each: (min(map(len, each)), -len(each)), default=frozenset[str]())
+            return tuple(sorted(text.lower() for text in best))
+        case Text(parts=parts):
+            longest = max((part.lower() for part in parts if isinstance(part, str)), key=len, default="")
+            return (longest,) if longest and longest.isascii() else ()
+    return ()
 
 
 def _anywhere(wanted: Text) -> Text:
-    many = Wild(many=True)
-    parts = wanted.parts if wanted.parts[:1] == (many,) else (many, *wanted.parts)
-    return Text(parts if parts[-1:] == (many,) else (*parts, many), wanted.cased)
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        for member in value.values():
-            yield from _leaves(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _leaves(member)
-    elif value is not None:
-        yield value
-
-
-def _never(_value: Any) -> bool:
-    return False
+    parts = wanted.parts if wanted.parts[:1] == (MANY,) else (MANY, *wanted.parts)
+    return Text(parts if parts[-1:] == (MANY,) else (*parts, MANY), wanted.cased)

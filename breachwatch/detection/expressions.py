@@ -1,5 +1,6 @@
 """Regular expressions by RE2: in time that grows no faster than the text, for attackers write what is sought in."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,23 @@ def compiled(expression: str, flags: str = "") -> Any:
         raise ExpressionError(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from error
     except UnicodeEncodeError as error:
         raise ExpressionError("it holds half of a surrogate pair") from error
+
+
+def seeker(expression: str, flags: str = "") -> Callable[[str], bool]:
+    """The function that tells whether an expression is found anywhere in a text.
+
+    It asks RE2 itself: `compiled(...).search` makes an object of what it finds, in five times the time.
+
+    Raises:
+        ExpressionError: see `compiled`.
+    """
+    match, anywhere, nowhere = compiled(expression, flags)._regexp.Match, re2._Anchor.UNANCHORED, (-1, -1)
+
+    def found(text: str) -> bool:
+        written = text.encode("utf-8", "replace")
+        return bool(match(anywhere, written, 0, len(written))[0] != nowhere)
+
+    return found
 
 
 def sound(text: str) -> str:

@@ -1,59 +1,62 @@
-"""Sigma rules for one source: from an event's native fields to the rules that it matches.
+"""Sigma rules of one source, asked of events that were read: each rule's function, and who is asked at all.
 
-Most of what rules ask is about a few fields with few different values, such as an action and its outcome. What follows
-from those alone is worked out once for each combination of values and remembered: usually that no rule can match. Only
-what is left of a rule then is asked of the event itself.
+Rules without a witness in the record are found by what one of their fields must be equal to, such as an event's number;
+only those that have not even that are asked of every event.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from breachwatch.detection.compiler import Compiler, Fields, Matches
-from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not, Number, Text, Truth, Where
+from breachwatch.detection.compiler import Accessor, Asked, Compiler
+from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Number, Text, Truth, Where
+from breachwatch.detection.predicates import text_of
 from breachwatch.detection.rules import Rule
-from breachwatch.sources.lookups import look_up, made
+from breachwatch.detection.views import Fields, View
 from breachwatch.sources.source import Source
 
-MAX_DECIDING = 4
-"""Most fields whose values are remembered together."""
-MAX_REMEMBERED = 4096
-"""Most combinations of values remembered; beyond, the field with the most different values is no longer asked first."""
+MAX_EQUAL = 64
+"""Most values of one field by which a rule is looked up."""
 
-Path = tuple[str, ...]
-Left = tuple[tuple[int, Matches], ...]
-"""Rules that may still match, each with what is left to ask."""
+Key = str | int | float
 
 
 class Matcher:
     """Every rule of one source. Call it with an event's fields; it gives the indices of the rules that match.
 
     A rule that raises is reported in `broken` (index to error) and not asked again until the matcher is made anew.
+    Conditions are compiled when they are first asked.
     """
 
     def __init__(self, source: Source, rules: Sequence[Rule]) -> None:
         self.broken: dict[int, str] = {}
+        self.conditions = tuple(rule.condition_for(source.name) for rule in rules)
         self._source = source
         self._compiler = Compiler(source)
-        self._conditions = [rule.condition for rule in rules]
-        self._whole = tuple((at, self._compiler.condition(each)) for at, each in enumerate(self._conditions))
-        self._decide_by(_deciding(self._conditions, self._compiler))
+        self._functions: list[Asked | None] = [None] * len(rules)
+        self._all: Index | None = None
 
     def __call__(self, fields: Fields) -> list[int]:
         """Indices of the rules that an event matches, ascending."""
-        key = self._key(fields)
-        try:
-            left = self._plain.get(key)
-            if left is None:
-                left = self._worked_out(key)
-        except TypeError:
-            left = self._whole
-        if not left:
-            return []
+        view = self.view(fields)
+        if self._all is None:
+            self._all = Index(self, range(len(self.conditions)))
+        return self.among(view, self._all.candidates(view))
+
+    def view(self, fields: Fields) -> View:
+        """An event, ready to be asked."""
+        return self._compiler.view(fields)
+
+    def value_of(self, field: str) -> Accessor:
+        """How a field is found, by whatever name a rule may use for it."""
+        return self._compiler.value_of(field)
+
+    def among(self, view: View, candidates: Iterable[int]) -> list[int]:
+        """Those of some rules that an event matches, in the order given."""
         found: list[int] = []
-        for at, test in left:
+        functions = self._functions
+        for at in candidates:
             try:
-                if test(fields):
+                if (functions[at] or self._compiled(at))(view):
                     found.append(at)
             except Exception as error:
                 self.switch_off(at, f"{type(error).__name__} while matching")
@@ -62,118 +65,76 @@ class Matcher:
     def switch_off(self, at: int, why: str) -> None:
         """Ask a rule no more, and say why."""
         self.broken[at] = why
-        self._whole = tuple(each for each in self._whole if each[0] != at)
-        self._decide_by(self._paths)
+        self._functions[at] = _never
 
-    def _decide_by(self, paths: Sequence[Path]) -> None:
-        self._paths = list(paths)
-        self._key = _key_of(paths)
-        self._plain: dict[tuple[Any, ...], Left] = {}
-        self._typed: dict[tuple[Any, ...], Left] = {}
-
-    def _worked_out(self, key: tuple[Any, ...]) -> Left:
-        """What is left for a combination of values.
-
-        Raises:
-            TypeError: it holds a list or an object.
-        """
-        if all(value is None or type(value) is str for value in key):
-            self._plain[key] = left = self._reduced(key)
-        else:
-            # True, 1 and 1.0 are one key to a dict, but not to a rule.
-            typed = tuple((type(value), value) for value in key)
-            known = self._typed.get(typed)
-            if known is not None:
-                return known
-            self._typed[typed] = left = self._reduced(key)
-        if len(self._plain) + len(self._typed) > MAX_REMEMBERED:
-            self._forget_widest()
-        return left
-
-    def _reduced(self, key: tuple[Any, ...]) -> Left:
-        known = dict(zip(self._paths, key, strict=True))
-        left: list[tuple[int, Matches]] = []
-        for at, _ in self._whole:
-            reduced = self._reduce(self._conditions[at], known)
-            if reduced is True:
-                left.append((at, _always))
-            elif reduced is not False:
-                left.append((at, self._compiler.condition(reduced)))
-        return tuple(left)
-
-    def _reduce(self, condition: Condition, known: Mapping[Path, Any]) -> Condition | bool:
-        """A condition as it stands when some fields' values are known."""
-        match condition:
-            case Where():
-                path, test = self._compiler.value_test(condition)
-                return condition if path is None or path not in known else test(known[path])
-            case Not(part=part):
-                reduced = self._reduce(part, known)
-                return not reduced if isinstance(reduced, bool) else Not(reduced)
-            case AllOf(parts=parts):
-                return self._combined(parts, known, settles=False, made=AllOf)
-            case AnyOf(parts=parts):
-                return self._combined(parts, known, settles=True, made=AnyOf)
-
-    def _combined(
-        self,
-        parts: Sequence[Condition],
-        known: Mapping[Path, Any],
-        *,
-        settles: bool,
-        made: Callable[[tuple[Condition, ...]], Condition],
-    ) -> Condition | bool:
-        left: list[Condition] = []
-        for part in parts:
-            reduced = self._reduce(part, known)
-            if reduced is settles:
-                return settles
-            if not isinstance(reduced, bool):
-                left.append(reduced)
-        if not left:
-            return not settles
-        return left[0] if len(left) == 1 else made(tuple(left))
-
-    def _forget_widest(self) -> None:
-        columns = list(zip(*self._plain, *self._typed, strict=False))
-        widths = [len(set(map(repr, column))) for column in columns]
-        widest = widths.index(max(widths)) if widths else 0
-        self._decide_by([path for at, path in enumerate(self._paths) if at != widest])
+    def _compiled(self, at: int) -> Asked:
+        function = self._functions[at] = self._compiler.asked(self.conditions[at])
+        return function
 
 
-def _deciding(conditions: Sequence[Condition], compiler: Compiler) -> list[Path]:
-    """The fields that most rules ask to be equal to something."""
-    asked: Counter[Path] = Counter()
-    for condition in conditions:
-        asked.update({path for each in _wheres(condition) if (path := _equality(each, compiler)) is not None})
-    return [path for path, _ in sorted(asked.items(), key=lambda each: (-each[1], each[0]))[:MAX_DECIDING]]
+class Index:
+    """Some rules of a matcher, by what one of their fields must be equal to."""
+
+    def __init__(self, matcher: Matcher, rules: Iterable[int]) -> None:
+        by_field: dict[str, dict[Key, list[int]]] = {}
+        always: list[int] = []
+        for at in rules:
+            asked = equality(matcher.conditions[at])
+            if asked is None:
+                always.append(at)
+                continue
+            field, keys = asked
+            for key in keys:
+                by_field.setdefault(field, {}).setdefault(key, []).append(at)
+        self._always = tuple(always)
+        self._fields = [(matcher.value_of(field), rules) for field, rules in by_field.items()]
+
+    def __bool__(self) -> bool:
+        """Whether there are any rules."""
+        return bool(self._always or self._fields)
+
+    def candidates(self, view: View) -> Sequence[int]:
+        """The rules that an event may match, ascending."""
+        if not self._fields:
+            return self._always
+        found = [at for get, rules in self._fields for key in keys_of(get(view.fields)) for at in rules.get(key, ())]
+        return sorted({*found, *self._always}) if found else self._always
 
 
-def _equality(where: Where, compiler: Compiler) -> Path | None:
-    match where.wanted:
-        case Text(parts=(str(),)) | Number() | Truth():
-            return compiler.value_test(where)[0]
+def equality(condition: Condition) -> tuple[str, frozenset[Key]] | None:
+    """A field and keys; an event can only meet the condition if its field has one of the keys (see `keys_of`)."""
+    match condition:
+        case Where(field=str() as field, wanted=Text(parts=(str() as text,))):
+            return field, frozenset((text.lower(),))
+        case Where(field=str() as field, wanted=Number(value=number)):
+            return field, frozenset((number, str(number).lower()))
+        case Where(field=str() as field, wanted=Truth(value=truth)):
+            return field, frozenset(("true" if truth else "false",))
+        case AllOf(parts=parts):
+            found = [each for part in parts if (each := equality(part)) is not None]
+            return min(found, key=lambda each: len(each[1]), default=None)
+        case AnyOf(parts=parts):
+            ways = [equality(part) for part in parts]
+            if not ways or any(way is None or way[0] != ways[0][0] for way in ways if ways[0] is not None):
+                return None
+            keys = frozenset(key for way in ways if way is not None for key in way[1])
+            return (ways[0][0], keys) if ways[0] is not None and len(keys) <= MAX_EQUAL else None
     return None
 
 
-def _wheres(condition: Condition) -> list[Where]:
-    match condition:
-        case AllOf(parts=parts) | AnyOf(parts=parts):
-            return [where for part in parts for where in _wheres(part)]
-        case Not(part=part):
-            return _wheres(part)
-        case Where():
-            return [condition]
+def keys_of(value: Any) -> tuple[Key, ...]:
+    """Under which keys rules are looked up that an equality with this value may be part of."""
+    if type(value) is str:
+        return (value.lower(),)
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return tuple({key for member in value if not isinstance(member, list) for key in keys_of(member)})
+    text = text_of(value)
+    if text is None:
+        return ()
+    return (text.lower(),) if isinstance(value, bool) else (text.lower(), value)
 
 
-def _key_of(paths: Sequence[Path]) -> Callable[[Fields], tuple[Any, ...]]:
-    names = [f"value_{number}" for number in range(len(paths))]
-    lines = [line for path, name in zip(paths, names, strict=True) for line in look_up(path, name)]
-    key: Callable[[Fields], tuple[Any, ...]] = made(
-        "fields", [*lines, f"return ({''.join(f'{n}, ' for n in names)})"], {}
-    )
-    return key
-
-
-def _always(_fields: Fields) -> bool:
-    return True
+def _never(_view: View) -> bool:
+    return False

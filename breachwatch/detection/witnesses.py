@@ -23,11 +23,14 @@ from breachwatch.detection.regex_literals import literals_of
 from breachwatch.sources.source import Source
 
 MIN_LITERAL = 3
-"""Shortest literal worth looking for, in characters."""
+"""Shortest literal worth looking for, in characters; two will do where neither is a letter, digit or blank."""
 MAX_LITERAL = 64
 """Longest piece of a literal that is looked for; what is longer is as rare already."""
 MAX_CLAUSE = 400
 """Most literals of one clause: a longer list of alternatives is found in nearly every record."""
+
+NOT_ASCII = "\x80"
+"""Stands in a clause for any character beyond ASCII: what a text with one, and no longer ASCII piece, must hold."""
 
 Clause = frozenset[str]
 """Literals, at least one of which must occur. Empty: nothing can match."""
@@ -35,6 +38,7 @@ Clause = frozenset[str]
 IMPOSSIBLE: Clause = frozenset()
 
 _CUT = re.compile(r"[^\x20-\x7e]+")
+_RARE_PAIR = re.compile(r"[!#$%&'()*+;<=>?@\[\]^`{|}~]{2}")
 _NUMERIC = re.compile(r"-?\d*(?:\.\d*)?(?:e[+-]?\d*)?|[+-]\d*")
 
 
@@ -51,6 +55,8 @@ class Seen:
 
     def holds(self, field: str | None) -> bool:
         """Whether every text that the field's value could be is in what is scanned."""
+        if field is not None and field in self.source.constants and field not in self.source.attributes:
+            return False
         if self.everything:
             return True
         raw = self.source.raw
@@ -114,20 +120,20 @@ def _without_longer(union: set[str]) -> Clause:
 
 def _of_test(where: Where, seen: Seen) -> Iterator[Clause]:
     """Every clause that one test gives."""
-    if where.field is not None:
-        if _is_constant(seen.source, where.field) or isinstance(where.wanted, SameAs):
-            return
-        if not seen.holds(where.field):
-            return
-    elif not seen.holds(None):
+    if isinstance(where.wanted, SameAs) or not seen.holds(where.field):
         return
     match where.wanted:
         case Text(parts=parts):
             for part in parts:
                 if isinstance(part, str):
                     yield from (frozenset((piece,)) for piece in pieces(part))
-        case Pattern(expression=expression, flags=flags):
+                    if not part.isascii():
+                        yield frozenset((NOT_ASCII,))
+        case Pattern(expression=expression, flags=flags, besides=besides):
             yield from pattern_clauses(expression, flags)
+            for is_wanted, beside in besides:
+                if is_wanted:
+                    yield from pattern_clauses(beside, flags)
 
 
 @lru_cache(maxsize=4096)
@@ -145,8 +151,8 @@ def pattern_clauses(expression: str, flags: str) -> tuple[Clause, ...]:
 def pieces(text: str) -> tuple[str, ...]:
     """The parts of a text that may be sought in a record: lower-case, printable ASCII, long enough, and no numbers."""
     cut = (piece[:MAX_LITERAL].lower() for piece in _CUT.split(text))
-    return tuple(piece for piece in cut if len(piece) >= MIN_LITERAL and not _NUMERIC.fullmatch(piece))
-
-
-def _is_constant(source: Source, field: str) -> bool:
-    return field in source.constants and field not in source.attributes
+    return tuple(
+        piece
+        for piece in cut
+        if (len(piece) >= MIN_LITERAL or _RARE_PAIR.fullmatch(piece)) and not _NUMERIC.fullmatch(piece)
+    )

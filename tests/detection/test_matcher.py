@@ -1,4 +1,4 @@
-"""Remembering what follows from a few fields changes no verdict; and a rule that breaks stops alone."""
+"""Who is asked: rules are looked up by what a field must be equal to; and a rule that breaks stops alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachwatch.detection import matcher as module
 from breachwatch.detection.compiler import Compiler
 from breachwatch.detection.conditions import (
     AllOf,
@@ -23,7 +22,7 @@ from breachwatch.detection.conditions import (
     Where,
     Wild,
 )
-from breachwatch.detection.matcher import Matcher
+from breachwatch.detection.matcher import Index, Matcher
 from breachwatch.detection.rules import Rule
 from breachwatch.sources.source import Source
 
@@ -73,26 +72,43 @@ def test_true_and_one_are_told_apart_though_a_dictionary_does_not(open_source: C
     assert [matcher({"a": value}) for value in (1, True, 1.0, "1", "true")] == [[0], [1], [0], [0], [1]]
 
 
-def test_a_field_with_very_many_values_is_not_remembered_for_ever(open_source: Callable[..., Source]) -> None:
-    conditions = [AllOf((Where("id", Text(("n7",))), Where("kind", Text(("k1",)))))]
-    matcher = Matcher(open_source(), [rule(0, conditions[0])])
-    hits = [
-        n for n in range(3 * module.MAX_REMEMBERED) if matcher({"id": f"n{n}" if n % 50 else "N7", "kind": f"k{n % 3}"})
+def test_a_rule_is_looked_up_by_the_value_that_it_must_have(open_source: Callable[..., Source]) -> None:
+    numbered = [AllOf((Where("id", Number(number)), Not(Where("kind", Text(("dull",)))))) for number in range(3000)]
+    matcher = Matcher(open_source(), [rule(number, each) for number, each in enumerate(numbered)])
+    index = Index(matcher, range(3000))
+    assert [
+        list(index.candidates(matcher.view({"id": value}))) for value in (7, 7.0, "7", [7, "8"], True, None, {})
+    ] == [
+        [7],
+        [7],
+        [7],
+        [7, 8],
+        [],
+        [],
+        [],
     ]
-    assert hits == [n for n in range(3 * module.MAX_REMEMBERED) if (n % 50 == 0 or n == 7) and n % 3 == 1]
-    assert len(matcher._plain) <= module.MAX_REMEMBERED
+    assert matcher({"id": 7}) == [7]
+    assert matcher({"id": 7, "kind": "dull"}) == []
+
+
+@settings(deadline=None)
+@given(CONDITIONS, EVENTS)
+def test_what_a_rule_is_looked_up_by_is_never_missed(condition: Condition, event: dict[str, Any]) -> None:
+    source = Source("any", "", "", {}, {}, {}, None, None)  # type: ignore[arg-type]
+    matcher = Matcher(source, [rule(0, condition)])
+    index = Index(matcher, [0])
+    assert not matcher.among(matcher.view(event), [0]) or list(index.candidates(matcher.view(event))) == [0]
 
 
 def test_a_rule_that_raises_is_switched_off_and_named_and_the_others_go_on(open_source: Callable[..., Source]) -> None:
     bad, good = Where("a", Text(("x",))), Where("b", Text(("y",)))
     matcher = Matcher(open_source(), [rule(0, bad), rule(1, good)])
 
-    def broken(_fields: dict[str, Any]) -> bool:
+    def broken(_view: object) -> bool:
         raise ZeroDivisionError
 
-    matcher._compiler._made[bad] = broken
-    matcher._whole = ((0, broken), matcher._whole[1])
-    unhashable = {"a": ["x"], "b": "y"}
-    assert matcher(unhashable) == [1]
+    matcher._functions[0] = broken
+    event = {"a": "x", "b": "y"}
+    assert matcher(event) == [1]
     assert matcher.broken == {0: "ZeroDivisionError while matching"}
-    assert matcher({"a": "x", "b": "y"}) == [1]
+    assert matcher(event) == [1]

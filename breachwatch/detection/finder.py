@@ -1,0 +1,254 @@
+"""From raw records to the rules that they match: one scan, then only the few rules that may, on fields read lazily.
+
+For each record: what literals it holds (`scan.py`), which rules those are witnesses of (`witnesses.py`), and only if
+there are any is it read and are they asked (`matcher.py`). A record that hits nothing is glanced at, for its verdict
+and time alone. A source whose raw records nothing is known of is read first, and its events are scanned as
+`plain_form` writes them; either way the cost does not grow with the number of rules that have nothing to do with it.
+"""
+
+from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from breachwatch.detection.matcher import Index, Matcher
+from breachwatch.detection.rarity import MAX_SAMPLE, MAX_SAMPLE_BYTES, choose, learned
+from breachwatch.detection.rules import Rule
+from breachwatch.detection.scan import NOTHING, Plan, Scan, Writing, plain_form
+from breachwatch.detection.witnesses import Clause, Seen
+from breachwatch.sources.event import TOO_LONG, Dead, Event, Ignored, Outcome
+from breachwatch.sources.source import Source
+
+FEW_RULES = 12
+"""So few rules are asked sooner than an event is written anew to be scanned."""
+MAX_UNSEEN = 0.1
+"""Share of rules that may have a witness in the event but none in the raw record, until events are scanned instead."""
+WASTE_PER_RULE = 60
+"""So many needless questions for each rule, and it is worth learning better witnesses from what passes by."""
+MIN_SAMPLE = 100
+"""Fewest records at a time that are worth learning from."""
+
+Hit = tuple[int, Event, list[int]]
+
+
+@dataclass(slots=True)
+class Found:
+    """What some records held.
+
+    `events`: how many are events; `ignored`: the others that can be read, by reason; `dead`: those that cannot, by
+    position; `hits`: position, event and the matched rules by index, for events that match at least one.
+    """
+
+    events: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    dead: list[tuple[int, Dead]] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
+
+
+class Finder:
+    """Every rule of one source, sought in its raw records.
+
+    Args:
+        source: whose records these are.
+        rules: those that are for this source, guards included (`Rule.guards`).
+        sample: some of its raw records, if there are any, to choose rare witnesses by. Without, it learns as it goes.
+    """
+
+    def __init__(self, source: Source, rules: Sequence[Rule], *, sample: Sequence[bytes] = ()) -> None:
+        self._prepare(source, rules)
+        seen, clauses = self._first_choice()
+        self._seek(seen, clauses)
+        if sample:
+            self._learn(sample, 0)
+
+    @classmethod
+    def load(cls, source: Source, rules: Sequence[Rule], dumped: bytes) -> "Finder":
+        """The finder that `dump` wrote down, without choosing and compiling anew.
+
+        Args:
+            source: as when it was dumped.
+            rules: the same rules in the same order: whoever keeps dumps must tell by a digest that they are.
+            dumped: what `dump` gave. What cannot be used, such as of another edition, costs time and nothing else.
+        """
+        try:
+            told = _DUMPS.decode(dumped)
+        except msgspec.DecodeError:
+            return cls(source, rules)
+        if told.edition != _edition(source, rules) or len(told.clauses) != len(rules):
+            return cls(source, rules)
+        finder = cls.__new__(cls)
+        finder._prepare(source, rules)
+        clauses = [None if clause is None else frozenset(clause) for clause in told.clauses]
+        finder._seek(Seen(source, told.everything), clauses, told.packed)
+        finder._lessons = told.lessons
+        return finder
+
+    def dump(self) -> bytes:
+        """All that took time to find out: witnesses as they were learned, and the compiled scan."""
+        clauses = tuple(None if clause is None else tuple(sorted(clause)) for clause in self._clauses)
+        packed = self._scan.packed if self._scan is not None else b""
+        told = _Dump(_edition(self._source, self._rules), self._seen.everything, clauses, packed, self._lessons)
+        return msgspec.msgpack.encode(told)
+
+    @property
+    def broken(self) -> dict[int, str]:
+        """Rules that were switched off, by index, and why."""
+        return self._matcher.broken
+
+    def switch_off(self, at: int, why: str) -> None:
+        """Ask a rule no more, and say why."""
+        self._matcher.switch_off(at, why)
+
+    def find(self, records: Sequence[bytes], received_us: int, skip: Container[int] = ()) -> Found:
+        """Read and match records. Never raises: a rule that does is switched off and named in `broken`.
+
+        Args:
+            records: raw.
+            received_us: when they came in, microseconds since the epoch.
+            skip: positions of records that were cut for their length, and are dead for it.
+        """
+        found = Found()
+        find_one = self._in_event if self._seen.everything else self._in_raw
+        for index, record in enumerate(records):
+            if skip and index in skip:
+                found.dead.append((index, TOO_LONG))
+                continue
+            try:
+                outcome, rules = find_one(record, received_us)
+            except Exception as error:
+                outcome, rules = Dead(f"the parser failed: {type(error).__name__}"), None
+            if type(outcome) is Event:
+                found.events += 1
+                if rules:
+                    found.hits.append((index, outcome, rules))
+            elif isinstance(outcome, Ignored):
+                found.ignored[outcome.reason] += 1
+            elif isinstance(outcome, Dead):
+                found.dead.append((index, outcome))
+        if self._wasted > WASTE_PER_RULE * len(self._rules) * 4**self._lessons and len(records) >= MIN_SAMPLE:
+            self._learn(records, received_us)
+        return found
+
+    def candidates(self, record: bytes, received_us: int) -> list[int]:
+        """The rules that would be asked about a record, ascending; none for a record that is no event."""
+        plan = NOTHING if self._scan is None or self._seen.everything else self._scan.plan(record)
+        outcome = self._source.parse(record, received_us)
+        if type(outcome) is not Event:
+            return []
+        if plan.odd or self._seen.everything:
+            plan = self._look_again(outcome.fields)
+        return sorted({*plan.rules, *self._rest.candidates(self._matcher.view(outcome.fields))})
+
+    def _prepare(self, source: Source, rules: Sequence[Rule]) -> None:
+        self._source = source
+        self._rules = tuple(rules)
+        self._parse = source.parse
+        self._glance = source.glance or source.parse
+        self._matcher = Matcher(source, rules)
+        self._writing: Writing = "none" if source.raw is not None and source.raw.escapes == "none" else "json"
+        self._lessons = 0
+
+    def _first_choice(self) -> tuple[Seen, list[Clause | None]]:
+        """Witnesses in the raw record; in the event where nothing or too little is known of the record."""
+        conditions, whole = self._matcher.conditions, Seen(self._source, everything=True)
+        if self._source.raw is None:
+            few = len(conditions) <= FEW_RULES
+            return whole, [None] * len(conditions) if few else choose(conditions, whole)
+        seen = Seen(self._source, everything=False)
+        clauses = choose(conditions, seen)
+        lacking = [at for at, clause in enumerate(clauses) if clause is None]
+        unseen = [clause for clause in choose([conditions[at] for at in lacking], whole) if clause is not None]
+        if len(unseen) > max(FEW_RULES, MAX_UNSEEN * len(conditions)):
+            return whole, choose(conditions, whole)
+        return seen, clauses
+
+    def _seek(self, seen: Seen, clauses: Sequence[Clause | None], packed: bytes = b"") -> None:
+        self._seen = seen
+        self._clauses = tuple(clauses)
+        self._rest = Index(self._matcher, [at for at, clause in enumerate(clauses) if clause is None])
+        self._scan = Scan(clauses, self._writing, packed) if any(clauses) else None
+        self._wasted = 0
+
+    def _in_raw(self, record: bytes, received_us: int) -> tuple[Outcome, list[int] | None]:
+        plan = self._scan.plan(record) if self._scan is not None else NOTHING
+        if not (plan.rules or plan.odd or self._rest):
+            return self._glance(record, received_us), None
+        outcome = self._parse(record, received_us)
+        if type(outcome) is not Event:
+            return outcome, None
+        if plan.odd:
+            plan = self._look_again(outcome.fields)
+        return outcome, self._ask(outcome.fields, plan.rules)
+
+    def _in_event(self, record: bytes, received_us: int) -> tuple[Outcome, list[int] | None]:
+        outcome = self._parse(record, received_us)
+        if type(outcome) is not Event:
+            return outcome, None
+        plan = self._look_again(outcome.fields) if self._scan is not None else NOTHING
+        return outcome, self._ask(outcome.fields, plan.rules)
+
+    def _look_again(self, fields: dict[str, Any]) -> Plan:
+        """Which rules an event may match, by its own values."""
+        if self._scan is None:
+            return NOTHING
+        plain = plain_form(fields, self._writing)
+        return self._scan.plan(plain) if plain is not None else self._scan.everything
+
+    def _ask(self, fields: dict[str, Any], candidates: Sequence[int]) -> list[int] | None:
+        rest = self._rest
+        if not candidates and not rest:
+            return None
+        view = self._matcher.view(fields)
+        found = self._matcher.among(view, candidates)
+        self._wasted += len(candidates) - len(found)
+        if rest:
+            more = self._matcher.among(view, rest.candidates(view))
+            if more:
+                found = sorted(found + more)
+        return found
+
+    def _learn(self, records: Sequence[bytes], received_us: int) -> None:
+        """Choose witnesses anew, by how often each literal stands in what came last."""
+        sample = self._sample(records, received_us)
+        self._lessons += 1
+        self._wasted = 0
+        if self._scan is None or not sample:
+            return
+        conditions = self._matcher.conditions
+        cost = learned(conditions, self._seen, self._writing, sample)
+        self._seek(self._seen, choose(conditions, self._seen, cost))
+
+    def _sample(self, records: Sequence[bytes], received_us: int) -> list[bytes]:
+        """Some of the records as they are scanned, evenly spread."""
+        sample: list[bytes] = []
+        room = MAX_SAMPLE_BYTES
+        for record in records[:: max(len(records) // MAX_SAMPLE, 1)][:MAX_SAMPLE]:
+            scanned: bytes | None = record
+            if self._seen.everything:
+                outcome = self._parse(record, received_us)
+                scanned = plain_form(outcome.fields, self._writing) if type(outcome) is Event else None
+            if scanned is not None and len(scanned) <= room:
+                sample.append(scanned)
+                room -= len(scanned)
+        return sample
+
+
+class _Dump(msgspec.Struct, array_like=True):
+    edition: str
+    everything: bool
+    clauses: tuple[tuple[str, ...] | None, ...]
+    packed: bytes
+    lessons: int
+
+
+_DUMPS = msgspec.msgpack.Decoder(_Dump)
+_VERSION = 1
+"""Raised when other witnesses are claimed for the same rules."""
+
+
+def _edition(source: Source, rules: Sequence[Rule]) -> str:
+    told = repr((_VERSION, source.name, source.raw, [rule.id for rule in rules]))
+    return blake2b(told.encode("utf-8", "replace"), digest_size=16).hexdigest()
