@@ -45,8 +45,10 @@ _YEARLESS = re.compile(
 )
 _SHAPE = re.compile(rb"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} {1,2}\d{1,2} |\d{4}-\d\d-\d\d[T ])")
 _DATED = re.compile(r"(?:<\d{1,3}>)?(1 )?(\d{4}-\d\d-\d\d[T ]\S+) (.*)", re.ASCII | re.DOTALL)
+_PROGRAM = r"[^\s\[:(]+(?:\([^\s()]*\)(?:<[^\s<>]*>)*|[^\s\[:]*)"  # Dovecot's name their session: `auth(ana,::1)<x>`
 _TAGGED = re.compile(
-    r"(?:([^\s\[\]]+) )?(?:([^\s\[:]+)(?:\[(\d{1,10})\](?: [\w.-]+)?(?::|(?= \())|:)|\[([^\s\[\]:]+)\]:?)(?: (.*)|)",
+    rf"(?:([^\s\[\]]*[^\s\[\]:]) )?"
+    rf"(?:({_PROGRAM})(?:\[(\d{{1,10}})\](?: [\w.-]+)?(?::|(?= \())|:)|\[([^\s\[\]:]+)\]:?)(?: (.*)|)",
     re.ASCII | re.DOTALL,
 )
 _STRUCTURED = re.compile(
@@ -126,4 +128,5 @@ def _of_tai64n(seconds: str, nanoseconds: str) -> int:
 
 
 def _base(program: str) -> str:
-    return program.rpartition("/")[2]
+    name, bracket, rest = program.partition("(")
+    return f"{name.rpartition('/')[2]}{bracket}{rest}"
