@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from breachwatch.detection.content import Content
-from breachwatch.detection.matcher import Matcher
+from breachwatch.detection.finder import Finder
 from breachwatch.detection.tellers import Teller
 from breachwatch.kernel.ids import EventId, event_ids
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Chunk, DeadLetter, Match, Tally
 from breachwatch.kernel.time import to_microseconds
-from breachwatch.sources.event import Dead, Event, Ignored, Outcome
+from breachwatch.sources.event import Event
 from breachwatch.sources.source import Source
 
 MAX_PEOPLE_REMEMBERED = 65_536
 """Identifiers whose pseudonym is kept at hand; a keyed digest costs more than a whole match."""
-_TOO_LONG = Dead("too long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,12 @@ class _Plan:
     def __init__(self, content: Content, source: Source, pseudonymise: Pseudonymise) -> None:
         self.source = source
         self.rules = [rule for rule in content.rules if source.name in rule.sources]
-        self.matcher = Matcher(source, self.rules)
+        self.finder = Finder(source, self.rules)
         self.tellers = [Teller(rule, content.playbooks[rule.playbook], source, pseudonymise) for rule in self.rules]
 
     def broken(self) -> dict[str, str]:
         """Rules of this source that were switched off."""
-        return {self.rules[at].id: f"{error}, source {self.source.name}" for at, error in self.matcher.broken.items()}
+        return {self.rules[at].id: f"{error}, source {self.source.name}" for at, error in self.finder.broken.items()}
 
 
 class Detector:
@@ -61,43 +60,33 @@ class Detector:
         plan = self._plans.get(chunk.source)
         if plan is None:
             return _unknown(chunk)
-        received_us = to_microseconds(chunk.received_at)
-        too_long = {chunk.first_ordinal + index for index, _ in chunk.oversized}
-        parse, matcher = plan.source.parse, plan.matcher
+        too_long = {index for index, _ in chunk.oversized}
+        found = plan.finder.find(chunk.records, to_microseconds(chunk.received_at), too_long)
         matches: list[Match] = []
-        dead: list[DeadLetter] = []
-        ignored: dict[str, int] = {}
         name_of = event_ids(chunk.origin)
-        events = 0
-        for ordinal, record in enumerate(chunk.records, chunk.first_ordinal):
-            try:
-                outcome: Outcome = parse(record, received_us) if ordinal not in too_long else _TOO_LONG
-            except Exception as error:
-                outcome = Dead(f"the parser failed: {type(error).__name__}")
-            if type(outcome) is Event:
-                events += 1
-                found = matcher(outcome.fields)
-                if found:
-                    _tell(plan, found, outcome, name_of(ordinal), matches)
-            elif isinstance(outcome, Ignored):
-                ignored[outcome.reason] = ignored.get(outcome.reason, 0) + 1
-            elif isinstance(outcome, Dead):
-                dead.append(DeadLetter(chunk.source, chunk.origin, ordinal, outcome.reason))
-        tally = Tally(records=len(chunk.records), events=events, ignored=ignored, dead=_by_reason(dead))
+        for index, event, rules in found.hits:
+            _tell(plan, rules, event, name_of(chunk.first_ordinal + index), matches)
+        dead = [
+            DeadLetter(chunk.source, chunk.origin, chunk.first_ordinal + index, outcome.reason)
+            for index, outcome in found.dead
+        ]
+        tally = Tally(len(chunk.records), found.events, ignored=dict(found.ignored), dead=_by_reason(dead))
         return Detected(matches, dead, tally, self._broken())
 
     def _broken(self) -> dict[str, str]:
         return {
-            rule: error for plan in self._plans.values() if plan.matcher.broken for rule, error in plan.broken().items()
+            rule: error for plan in self._plans.values() if plan.finder.broken for rule, error in plan.broken().items()
         }
 
 
 def _tell(plan: _Plan, found: Sequence[int], event: Event, name: EventId, matches: list[Match]) -> None:
     for at in found:
+        if at in plan.finder.broken:
+            continue
         try:
             matches.append(plan.tellers[at].match(event, name))
         except Exception as error:
-            plan.matcher.switch_off(at, f"{type(error).__name__} while telling a match")
+            plan.finder.switch_off(at, f"{type(error).__name__} while telling a match")
 
 
 def _unknown(chunk: Chunk) -> Detected:
