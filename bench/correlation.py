@@ -217,7 +217,8 @@ def report(keys: int, rounds: int, ways: Sequence[str]) -> None:
     }
     print(f"{keys:,} keys, {rounds} rounds, medians; updates a second\n")
     print(
-        f"{'way':38} {'first of a key':>15} {'at random':>12} {'naive : way':>12} {'MiB at all keys':>16} {'bytes a key':>12}"
+        f"{'way':38} {'first of a key':>15} {'at random':>12} {'naive : way':>12}"
+        f" {'MiB at all keys':>16} {'bytes a key':>12}"
     )
     for way, each in middle.items():
         both = 2 / (1 / each["first"] + 1 / each["then"])
@@ -225,7 +226,8 @@ def report(keys: int, rounds: int, ways: Sequence[str]) -> None:
         ratio = f"1 : {2 / (1 / peer['first'] + 1 / peer['then']) / both:.1f}" if peer else ""
         a_key = (each["memory"] - each["before"]) * 1048576 / keys
         print(
-            f"{WAYS[way]:38} {each['first']:15,.0f} {each['then']:12,.0f} {ratio:>12} {each['memory']:16,.0f} {a_key:12,.0f}"
+            f"{WAYS[way]:38} {each['first']:15,.0f} {each['then']:12,.0f} {ratio:>12}"
+            f" {each['memory']:16,.0f} {a_key:12,.0f}"
         )
     for way, runs in found.items():
         for what, count in runs[-1].get("shortfalls", {}).items():
