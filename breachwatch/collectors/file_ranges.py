@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from breachwatch.collectors.file_tail import read_whole
 from breachwatch.collectors.lines import ChunkBuilder, LineSplitter
+from breachwatch.collectors.whole_files import LINES, read_whole
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.streams import Chunk
+from breachwatch.sources.source import Framing
 
 RANGE_BYTES = 1 << 20
 """Enough lines that handing a range over costs nothing beside reading them."""
@@ -74,7 +75,11 @@ def _line_end(descriptor: int, begin: int, range_bytes: int) -> tuple[int, int]:
 
 
 def read_range(
-    part: FileRange, source: str, received_at: datetime, advance: Callable[[int], object]
+    part: FileRange,
+    source: str,
+    received_at: datetime,
+    advance: Callable[[int], object],
+    framing: Framing = LINES,
 ) -> Iterator[Chunk]:
     """The records of a range, as `read_whole` gives those of a file.
 
@@ -82,7 +87,7 @@ def read_range(
         ContentError: it cannot be read.
     """
     if part.end is None:
-        yield from read_whole(part.path, source, received_at, advance)
+        yield from read_whole(part.path, source, received_at, advance, framing)
         return
     lines = LineSplitter()
     origin = f"file:{os.path.abspath(part.path)}#1"

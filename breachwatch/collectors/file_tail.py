@@ -2,22 +2,19 @@
 
 import asyncio
 import glob
-import gzip
 import logging
 import os
 import stat
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from breachwatch.collectors.first_start import position_at_end
 from breachwatch.collectors.inlet import PAUSES, first_of
-from breachwatch.collectors.lines import ChunkBuilder, LineSplitter
 from breachwatch.collectors.path_tail import Append, PathTail, Surroundings
 from breachwatch.collectors.rotations import rotation_tag
-from breachwatch.kernel.errors import ContentError, Problem, UnavailableError
+from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Chunk
 
@@ -26,7 +23,6 @@ LOOK_SECONDS = 0.2
 LINGER = timedelta(seconds=30)
 Start = Literal["beginning", "end"]
 _MOST_RECORDS = 1_000
-_BLOCK_BYTES = 256 << 10
 
 
 class FileTail:
@@ -214,35 +210,3 @@ def _is_rotation(path: str, bases: set[str]) -> bool:
         for base in bases
         if base != path and os.path.dirname(base) == folder
     )
-
-
-def read_whole(path: Path, source: str, received_at: datetime, advance: Callable[[int], object]) -> Iterator[Chunk]:
-    """Read a file from start to end, `.gz` too, for a replay.
-
-    Args:
-        path: the file.
-        source: name of the source its lines are of.
-        received_at: the instant the log ends before.
-        advance: told how many bytes of the file (compressed, where it is) were read since it was last told.
-
-    Raises:
-        ContentError: it cannot be read, or is no whole gzip file; what could be read was given out before.
-    """
-    lines = LineSplitter()
-    builder = ChunkBuilder(source, f"file:{os.path.abspath(path)}#1", max_records=_MOST_RECORDS)
-    try:
-        with open(path, "rb") as raw:
-            told = 0
-            with gzip.GzipFile(fileobj=raw, mode="rb") if path.suffix == ".gz" else raw as file:
-                while block := file.read(_BLOCK_BYTES):
-                    yield from builder.chunks(lines.feed(block), received_at)
-                    advance(raw.tell() - told)
-                    told = raw.tell()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ContentError([Problem(str(path), 0, 0, "is no whole gzip file", "was it cut off?")]) from error
-    except OSError as error:
-        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
-    yield from builder.chunks(lines.flush(), received_at)
-    last = builder.take(received_at)
-    if last is not None:
-        yield last

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from breachwatch.collectors.file_ranges import cut_files, read_range
+from breachwatch.collectors.whole_files import in_one_piece
 from breachwatch.detection.correlator import Correlator
 from breachwatch.detection.detector import Detector
 from breachwatch.engines.replay_parallel import replay_parts
@@ -39,14 +40,14 @@ def build_replay(
         ContentError: playbooks or source definitions with problems.
     """
     sources = load_sources(source_files, timezone=timezone)
-    one_of(sources, source)
+    framing = one_of(sources, source).framing
     content = shipped_or(playbooks, sources)
 
     def run(files: Sequence[Path], advance: Advance) -> tuple[list[Alert], Tally]:
         detector = Detector(content, sources, pseudonymiser(key_of(files)))
-        read = partial(read_range, source=source, received_at=reference)
+        read = partial(read_range, source=source, received_at=reference, framing=framing)
         return replay_parts(
-            cut_files(files, in_one_piece=in_one_piece),
+            cut_files(files, in_one_piece=lambda path: in_one_piece(path, framing)),
             lambda part, told: read(part, advance=told),
             detector,
             Correlator(content),
@@ -68,11 +69,6 @@ def one_of(sources: dict[str, Source], name: str) -> Source:
         known = f"known: {', '.join(sorted(sources))}"
         raise NotFoundError(f"no source is called {name!r}; {hint + ' ' if hint else ''}{known}")
     return sources[name]
-
-
-def in_one_piece(path: Path) -> bool:
-    """Whether a file cannot be cut at its line ends."""
-    return path.suffix == ".gz"
 
 
 def key_of(files: Iterable[Path]) -> bytes:

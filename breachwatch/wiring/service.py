@@ -193,7 +193,7 @@ def _collector(
         case FileInput(path=path, start=start):
             return FileTail(path, source.name, spool.append, spool.position, now, waypoint=waypoint, start=start)
         case SyslogInput(host=address, port=port, protocol=protocol):
-            unwrap = source.logsource.get("service") != "sshd"
+            unwrap = not source.syslog_header
             return SyslogListener(address, port, protocol, source.name, spool.append, now, waypoint, unwrap=unwrap)
         case StdinInput():
             return StdinInlet(source.name, spool.append, now, waypoint)

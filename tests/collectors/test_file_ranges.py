@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breachwatch.collectors.file_ranges import FileRange, cut_files, read_range
-from breachwatch.collectors.file_tail import read_whole
+from breachwatch.collectors.whole_files import read_whole
 from breachwatch.kernel.errors import ContentError
 
 AT = datetime(2026, 3, 28, tzinfo=UTC)

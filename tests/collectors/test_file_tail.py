@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from breachwatch.collectors.file_tail import FileTail, read_whole
+from breachwatch.collectors.file_tail import FileTail
 from breachwatch.collectors.lines import MAX_RECORD_BYTES
-from breachwatch.kernel.errors import ContentError, UnavailableError
+from breachwatch.kernel.errors import UnavailableError
 
 Tail = Callable[..., FileTail]
 AT = datetime(2026, 3, 27, 13, tzinfo=UTC)
@@ -319,27 +319,3 @@ class TestTrouble:
         stop.set()
         await running
         assert store.lines == [b"1"]
-
-
-class TestReadWhole:
-    def test_a_whole_file_and_how_far_it_is(self, log: Path) -> None:
-        add(log, b"".join(b"%d\n" % n for n in range(2_500)) + b"end")
-        told: list[int] = []
-        chunks = list(read_whole(log, "linux-sshd", AT, told.append))
-        assert [len(chunk.records) for chunk in chunks] == [1_000, 1_000, 501]
-        assert chunks[-1].records[-1] == b"end"
-        assert sum(told) == log.stat().st_size
-
-    def test_a_packed_file_reads_the_same(self, log: Path) -> None:
-        packed = log.with_name("auth.log.gz")
-        packed.write_bytes(gzip.compress(b"1\n2\n"))
-        told: list[int] = []
-        chunks = list(read_whole(packed, "linux-sshd", AT, told.append))
-        assert [chunk.records for chunk in chunks] == [(b"1", b"2")]
-        assert sum(told) == packed.stat().st_size
-
-    def test_a_broken_packed_file_says_so(self, log: Path) -> None:
-        packed = log.with_name("auth.log.gz")
-        packed.write_bytes(gzip.compress(b"1\n" * 10_000)[:-9])
-        with pytest.raises(ContentError, match="no whole gzip file"):
-            list(read_whole(packed, "linux-sshd", AT, lambda size: None))
