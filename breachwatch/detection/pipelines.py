@@ -8,13 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
-from sigma.plugins import InstalledSigmaPlugins
-from sigma.processing.pipeline import ProcessingPipeline
-from sigma.rule import SigmaDetections, SigmaLogSource, SigmaRule
+from sigma.rule import SigmaDetection, SigmaDetections, SigmaLogSource, SigmaRule
 
 from breachwatch.detection.conditions import Condition
 from breachwatch.detection.sigma_correlation import CorrelationTerms, with_one_test
@@ -22,6 +20,9 @@ from breachwatch.detection.sigma_detection import DetectionReader
 from breachwatch.kernel.errors import ContentError
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.yaml import KeyPath, Node, read
+
+if TYPE_CHECKING:
+    from sigma.processing.pipeline import ProcessingPipeline
 
 _STEP = re.compile(r"Error in processing rule (\d+): (.*)", re.DOTALL)
 _COMMON = ("title", "id", "name", "level", "status", "tags", "taxonomy", "fields", "author", "description", "custom")
@@ -49,7 +50,7 @@ class Pipeline:
     """One or more pipelines applied one after the other, lowest priority first. `digest` tells them apart."""
 
     digest: str
-    _pipeline: ProcessingPipeline
+    _pipeline: "ProcessingPipeline"
     _rules: dict[str, SigmaRule | SigmaCorrelationRule] = field(default_factory=dict)
 
     def rule(self, node: Node, reader: DetectionReader) -> Piped:
@@ -84,6 +85,26 @@ class Pipeline:
         source = rule.logsource
         named = {"category": source.category, "product": source.product, "service": source.service}
         return Piped(condition, {key: value for key, value in named.items() if value}, reader.fields)
+
+    def renamed(self, node: Node, name: str) -> str:
+        """What a pipeline calls a field of a rule.
+
+        Raises:
+            PipelineError: it gives the field several names, or none, or fails at it.
+        """
+        try:
+            rule = SigmaRule(
+                title="x",
+                logsource=SigmaLogSource.from_dict(node.data["logsource"]),
+                detection=SigmaDetections({"x": SigmaDetection.from_definition({name: "x"})}, ["x"]),
+                fields=[name],
+            )
+            self._pipeline.apply(rule)
+        except (SigmaError, TypeError, ValueError, AttributeError, KeyError) as error:
+            raise PipelineError(f'the pipeline fails at the field "{name}": {error}', ("detection",)) from error
+        if len(rule.fields) != 1:
+            raise PipelineError(f'the pipeline has {len(rule.fields)} names for the field "{name}"', ("detection",))
+        return str(rule.fields[0])
 
     def correlation(self, node: Node, terms: CorrelationTerms) -> CorrelationTerms:
         """A correlation as it is after the pipeline, once every rule went through it.
@@ -127,6 +148,8 @@ def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> tuple[Pi
     """
     if not names:
         return ()
+    from sigma.processing.pipeline import ProcessingPipeline  # noqa: PLC0415 - brings a template engine along
+
     loaded: list[tuple[int, int, ProcessingPipeline]] = []
     digest = blake2b(digest_size=16)
     installed: Mapping[str, Any] | None = None
@@ -135,7 +158,7 @@ def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> tuple[Pi
             made = _of_file(name, files[name])
             digest.update(files[name])
         else:
-            installed = InstalledSigmaPlugins.autodiscover().pipelines if installed is None else installed
+            installed = _all_installed() if installed is None else installed
             made = _installed(name, installed)
             digest.update(name.encode())
         loaded.append((made.priority, number, made))
@@ -143,7 +166,15 @@ def load_pipelines(names: Sequence[str], files: Mapping[str, bytes]) -> tuple[Pi
     return (Pipeline(digest.hexdigest(), together),)
 
 
-def _installed(name: str, known: Mapping[str, Any]) -> ProcessingPipeline:
+def _all_installed() -> Mapping[str, Any]:
+    from sigma.plugins import InstalledSigmaPlugins  # noqa: PLC0415 - looks through everything that is installed
+
+    return InstalledSigmaPlugins.autodiscover(include_backends=False, include_validators=False).pipelines
+
+
+def _installed(name: str, known: Mapping[str, Any]) -> "ProcessingPipeline":
+    from sigma.processing.pipeline import ProcessingPipeline  # noqa: PLC0415
+
     if name not in known:
         hint = did_you_mean(name, known)
         raise ContentError([Node(name, None).problem((), "no such file, and no pipeline is called so", hint)])
@@ -154,7 +185,9 @@ def _installed(name: str, known: Mapping[str, Any]) -> ProcessingPipeline:
     return pipeline
 
 
-def _of_file(path: str, body: bytes) -> ProcessingPipeline:
+def _of_file(path: str, body: bytes) -> "ProcessingPipeline":
+    from sigma.processing.pipeline import ProcessingPipeline  # noqa: PLC0415
+
     node = read(body, path)
     if not isinstance(node.data, dict) or not {"transformations", "vars", "postprocessing"} & node.data.keys():
         raise ContentError([node.problem((), "a pipeline is a mapping with `transformations`")])

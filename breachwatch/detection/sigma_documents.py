@@ -157,7 +157,7 @@ def _rule(draft: Draft, placeholders: Placeholders, pipeline: Pipeline | None, p
             problems.append(node.problem(("detection", "timeframe"), message, hint, key=True))
         draft.condition = condition
         return [draft]
-    return _counting(draft, reader, condition, problems)
+    return _counting(draft, reader, condition, pipeline, problems)
 
 
 def _piped(draft: Draft, reader: DetectionReader, pipeline: Pipeline, problems: list[Problem]) -> Condition | None:
@@ -173,12 +173,18 @@ def _piped(draft: Draft, reader: DetectionReader, pipeline: Pipeline, problems: 
     return piped.condition
 
 
-def _counting(draft: Draft, reader: DetectionReader, condition: Condition, problems: list[Problem]) -> list[Draft]:
+def _counting(
+    draft: Draft, reader: DetectionReader, condition: Condition, pipeline: Pipeline | None, problems: list[Problem]
+) -> list[Draft]:
     """A rule that counts in the old way: the rules whose events are counted, and the correlation that counts them."""
     known = len(reader.problems)
     try:
         counting = read_counting(reader, condition)
-    except AggregationError as error:
+        if pipeline is not None and counting.terms is not None:
+            terms = counting.terms
+            terms.group_by = [(pipeline.renamed(draft.node, name), at) for name, at in terms.group_by]
+            terms.counted = tuple(pipeline.renamed(draft.node, name) for name in terms.counted)
+    except (AggregationError, PipelineError) as error:
         problems.extend(reader.problems[known:] or [draft.node.problem(error.at, str(error))])
         return [draft]
     if counting.terms is None:
