@@ -1,12 +1,20 @@
-"""`breachwatch check`: reads playbooks and plays every case through the real detector and correlator."""
+"""`breachwatch check`: reads playbooks and plays every case through the real detector and correlator.
 
+A plain folder of Sigma rules has neither meaning nor cases: it is told which can be used, and why the rest cannot.
+"""
+
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from breachwatch.detection.cases import Case, Expected, known_timezone
 from breachwatch.detection.content import Content, load_content
 from breachwatch.detection.correlator import Correlator
 from breachwatch.detection.detector import Detector
-from breachwatch.detection.folders import read_folders
+from breachwatch.detection.folders import PLAYBOOK, read_folders
+from breachwatch.detection.pipelines import Pipeline
+from breachwatch.detection.placeholders import Placeholders
+from breachwatch.detection.rule_files import load_rules
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.shapes import conform, did_you_mean
@@ -17,6 +25,8 @@ from breachwatch.sources.source import Source
 
 CHUNK = 500
 """Records fed at once, as collectors do."""
+MAX_REASONS = 10
+"""Most reasons that a summary names; every problem is told by itself anyway."""
 _KEY = b"cases hold nobody who exists"
 
 
@@ -48,6 +58,42 @@ def check(
         ]
     )
     return problems, f"{summary}: {_count(len(problems), 'problem') if problems else 'all good'}"
+
+
+def is_rules_folder(tree: Mapping[str, bytes]) -> bool:
+    """Whether a tree holds Sigma rules as people share them, and no playbook."""
+    names = [PurePosixPath(path) for path in tree]
+    return any(each.suffix in {".yml", ".yaml"} for each in names) and not any(each.name == PLAYBOOK for each in names)
+
+
+def check_rules(
+    tree: Mapping[str, bytes],
+    sources: Mapping[str, Source],
+    *,
+    placeholders: Placeholders | None = None,
+    pipelines: Sequence[Pipeline] = (),
+) -> tuple[list[Problem], str]:
+    """Every rule of a plain folder that cannot be used, with the reason, and a few lines that sum the folder up.
+
+    Args:
+        tree: path to bytes, as `read_tree` gives it.
+        sources: by name; the summary says how many rules they serve.
+        placeholders: the texts that `%name%` stands for in values with `|expand`.
+        pipelines: what `load_pipelines` gave.
+    """
+    loaded = load_rules(tree, sources, placeholders=placeholders, pipelines=pipelines)
+    served = sum(bool(rule.sources) for rule in loaded.rules)
+    summary = f"{_count(len(loaded.rules), 'rule')}, {_count(len(loaded.correlations), 'correlation')}"
+    if loaded.refused:
+        files = len({problem.path for problem in loaded.refused})
+        summary += f": {_count(len(loaded.refused), 'problem')} in {_count(files, 'file')}"
+    else:
+        summary += ": all can be used"
+    if sources:
+        summary += f"\n{_count(served, 'rule')} for the loaded sources"
+    for problem, number in Counter(problem.message for problem in loaded.refused).most_common(MAX_REASONS):
+        summary += f"\n{number:>6} x {problem}"
+    return list(loaded.refused), "\n".join([summary, *map(str, loaded.notes)])
 
 
 def only(content: Content, playbook: str) -> Content:
@@ -156,4 +202,4 @@ def _written(content: Content) -> int:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -5,7 +5,7 @@ from typing import Any, Literal, cast
 
 from sigma.conditions import ConditionAND
 from sigma.exceptions import SigmaError, SigmaRegularExpressionError
-from sigma.modifiers import reverse_modifier_mapping
+from sigma.modifiers import modifier_mapping
 from sigma.policy import SigmaPolicy
 from sigma.policy.regex_engine import RegexEngine
 from sigma.rule import SigmaDetectionItem
@@ -86,7 +86,7 @@ def item_of(key: str | None, values: Sequence[Any]) -> SigmaDetectionItem:
     try:
         return SigmaDetectionItem.from_mapping(key, list(values), policy=POLICY)
     except SigmaError as error:
-        raise UnsupportedError(_said(str(error), values)) from error
+        raise UnsupportedError(_said(str(error), key or "", values)) from error
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise UnsupportedError(f'these values do not go with "{key}"') from error
 
@@ -115,10 +115,11 @@ def any_of(parts: Sequence[Condition]) -> Condition:
     return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
 
-def _said(message: str, values: Sequence[Any]) -> str:
+def _said(message: str, key: str, values: Sequence[Any]) -> str:
     """What pySigma says, in words for the author of a rule."""
     if _INCOMPATIBLE in message:
-        modifier = reverse_modifier_mapping.get(message.split()[1], message.split()[1])
+        named = [each for each in key.split("|")[1:] if modifier_mapping[each].__name__ == message.split()[1]]
+        modifier = named[0] if named else message.split()[1]
         kinds = sorted({_KINDS[type(value)] for value in values if type(value) in _KINDS})
         return f'"{modifier}" cannot be asked of {" or ".join(kinds) or "this"}'
     return message.rstrip(".")

@@ -142,11 +142,11 @@ def open_source() -> Callable[..., Source]:
     return lambda attributes=None, constants=None: _open_source(attributes or {}, constants or {})
 
 
-def _draft(detection: str) -> Draft:
+def _draft(detection: str, placeholders: Mapping[str, tuple[str, ...]] | None = None) -> Draft:
     text = "title: t\nlogsource: {category: any}\ndetection:\n" + "".join(
         f"  {line}\n" for line in dedent(detection).strip().splitlines()
     )
-    drafts, problems = read_documents(text.encode(), "rule.yml")
+    drafts, problems = read_documents(text.encode(), "rule.yml", placeholders)
     assert not problems, problems
     return drafts[0]
 
@@ -161,8 +161,13 @@ def rule() -> Callable[[str], Draft]:
 def holds() -> Callable[..., bool]:
     """Whether a rule's `detection:` matches an event."""
 
-    def ask(detection: str, fields: dict[str, Any], source: Source | None = None) -> bool:
-        condition = _draft(detection).condition
+    def ask(
+        detection: str,
+        fields: dict[str, Any],
+        source: Source | None = None,
+        placeholders: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> bool:
+        condition = _draft(detection, placeholders).condition
         assert condition is not None
         return Compiler(source or _open_source({}, {})).condition(condition)(fields)
 
