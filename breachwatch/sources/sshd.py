@@ -19,7 +19,7 @@ NOT_SSHD = Ignored("not sshd")
 Fields = dict[str, Any]
 
 _LEVELS = ("error: ", "fatal: ", "info: ")
-_PREFIX = re.compile(r"\[ID \d+ \w+\.\w+\] |kernel:\[ *\d+\.\d+\]: ")  # of Solaris; of some journals
+_PREFIX = re.compile(r"\[ID \d+ \w+\.\w+\] |kernel: ?\[ *\d+\.\d+\]:? ")  # of Solaris; of some journals
 _REPEATED = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*)\]", re.DOTALL)
 _WHO = r"(invalid user |illegal user )?(.*)"
 _KEY = r"\S+ \S+(?: ID .* \(serial \d+\) CA \S+ \S+)?(?:, client user \".*\", client host \".*\")?"
