@@ -10,7 +10,6 @@ from breachwatch.detection.routing import fits
 from breachwatch.detection.rules import Rule
 from breachwatch.detection.sigma_documents import read_documents
 from breachwatch.sources.registry import load_sources
-from breachwatch.sources.source import Source
 
 DEFINITIONS = Path(__file__).parent / "sources"
 

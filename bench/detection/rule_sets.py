@@ -122,7 +122,7 @@ def _uri(rng: Random) -> tuple[dict[str, str], Detection]:
 
 
 def _page(rng: Random) -> tuple[dict[str, str], Detection]:
-    end = [f".{hexed(rng, 4).lower()}", f"/{_word(rng)}.php"]
+    end = [f".{hexed(rng, 4).lower()}.bak", f"/{_word(rng)}.php"]
     return _WEB, {
         "place": {"cs-uri-stem|endswith": end},
         "tool": {"cs-user-agent|contains": _words(rng)},
