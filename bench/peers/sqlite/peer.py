@@ -45,7 +45,7 @@ class Rules:
                     named = {"product": source.product, "service": source.service, "category": source.category}
                     wanted = {key: value for key, value in named.items() if value}
                     self.rules.append((str(rule.id or rule.title), wanted, where))
-            except (SigmaError, NotImplementedError, ValueError, IndexError) as error:
+            except (SigmaError, RuntimeError, ValueError, IndexError) as error:
                 self.refused.append(f"{path.name}: {type(error).__name__}: {error}")
 
 
