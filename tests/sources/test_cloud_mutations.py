@@ -85,7 +85,7 @@ SEEDS: dict[str, list[Any]] = {
 }
 LINES: dict[str, list[bytes]] = {
     "keycloak": [
-        b'2026-03-27 13:06:56,357 WARN  [org.keycloak.events] (t-1) type="LOGIN_ERROR", ipAddress="192.0.2.7", a="\\" c"',
+        b'2026-03-27 13:06:56,357 WARN  [org.keycloak.events] (t) type="LOGIN_ERROR", ipAddress="192.0.2.7", a="\\" c"',
         b'{"time": 1774616816357, "type": "LOGIN", "details": {"username": "ana"}}',
         b'{"timestamp": "2026-03-27T13:06:56Z", "message": "type=LOGIN, realmId=x"}',
     ],
