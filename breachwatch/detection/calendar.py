@@ -26,12 +26,15 @@ class Calendar(Generic[Name]):
 
     def put(self, name: Name, number: int) -> None:
         """Enter a name in a slice."""
+        self.names_in(number).append(name)
+
+    def names_in(self, number: int) -> deque[Name]:
+        """The names of a slice, to which more may be added until the slice is past."""
         names = self._slices.get(number)
         if names is None:
-            self._slices[number] = deque([name])
+            names = self._slices[number] = deque()
             heappush(self._order, number)
-        else:
-            names.append(name)
+        return names
 
     def past(self, clock_us: int) -> Iterator[tuple[int, Name]]:
         """Take out (slice, name) of every slice that ended before an instant; costs nothing when none did."""

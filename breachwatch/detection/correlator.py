@@ -21,7 +21,7 @@ from breachwatch.detection.restoring import Stored, sorted_out
 from breachwatch.detection.rows import Fate
 from breachwatch.detection.rules import Correlation
 from breachwatch.detection.shelf import Shelf
-from breachwatch.detection.signals import Address, Heard, Signal, counted_of, entry_of, in_order, names_of
+from breachwatch.detection.signals import Address, Heard, Signal, Told, counted_of, entry_of, in_order, names_of
 from breachwatch.detection.stored import changes_of, everything_of
 from breachwatch.detection.window import Window
 from breachwatch.kernel.streams import Alert, Match
@@ -49,9 +49,13 @@ class Correlator:
     """
 
     def __init__(self, content: Content, *, room_bytes: int = ROOM_BYTES) -> None:
+        rules = {(each.playbook, each.id) for each in content.rules}
         self._shelves = [Shelf(each) for each in content.correlations]
         self._listened: set[Address] = {
-            (each.playbook, inner.rule) for each in content.correlations for inner in each.inputs
+            (each.playbook, inner.rule)
+            for each in content.correlations
+            for inner in each.inputs
+            if (each.playbook, inner.rule) not in rules
         }
         self._room = room_bytes
         self._clocks = Clocks()
@@ -75,14 +79,18 @@ class Correlator:
                 clock that is wrong, must not make all others late.
         """
         heard: Heard = {}
-        for arrival, match in enumerate(matches):
-            self._clocks.move(match.source, match.at_us, received_us)
-            address = (match.playbook, match.rule)
-            found = heard.get(address)
-            if found is None:
-                heard[address] = [(arrival, match)]
+        newest: dict[str, int] = {}
+        for told in enumerate(matches):
+            match = told[1]
+            at, source, address = match.at_us, match.source, (match.playbook, match.rule)
+            if source not in newest or at > newest[source]:
+                newest[source] = at
+            if address in heard:
+                heard[address].append(told)
             else:
-                found.append((arrival, match))
+                heard[address] = [told]
+        for source, at in newest.items():
+            self._clocks.move(source, at, received_us)
         if clock is not None:
             self._clocks.move(*clock, received_us)
         return self._correlate(heard)
@@ -112,9 +120,12 @@ class Correlator:
         """Bring what a correlation listens to before the windows of the groups it belongs to, or into their rows."""
         correlation, windows, rows = shelf.correlation, shelf.windows, shelf.rows
         clock = self._clocks.fastest(correlation)
+        everything = in_order(correlation, heard)
+        if rows.quick:
+            everything = ((0, *told) for told in rows.take_quickly(_only(correlation, heard), windows, clock))
         small = [correlation.at_once and not each.reach_us for each in correlation.inputs]
         touched: dict[Name, tuple[Window, list[Entry]]] = {}
-        for number, arrival, signal in in_order(correlation, heard):
+        for number, arrival, signal in everything:
             listened = correlation.inputs[number]
             counted: tuple[str, ...] = ()
             if listened.counted:
@@ -125,8 +136,8 @@ class Correlator:
             if more:
                 self._fall_short(correlation, "groups of one event left out, for its lists are long", more)
             for name in names:
-                if small[number] and name not in windows:
-                    fate = rows.take(name, number, signal, counted, clock)  # type: ignore[arg-type]
+                if small[number] and name not in windows and type(signal) is Match:
+                    fate = rows.take(name, number, signal, counted, clock)
                     if fate is Fate.TAKEN:
                         continue
                     if fate is Fate.LATE:
@@ -253,6 +264,11 @@ class Correlator:
 
     def _stored_clocks(self) -> bytes:
         return framed(orjson.dumps({"v": VERSION, "clocks": self._clocks.by_source}))
+
+
+def _only(correlation: Correlation, heard: Heard) -> Sequence[Told]:
+    """What the one input of a correlation has heard."""
+    return heard.get((correlation.playbook, correlation.inputs[0].rule), ())
 
 
 def _signal(

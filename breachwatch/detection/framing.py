@@ -3,7 +3,7 @@
 from zlib import crc32
 
 VERSION = 2
-_MARK = b"%d " % VERSION
+_MARK = b"2 "
 _FRAME = len(_MARK) + 9
 
 
@@ -13,7 +13,7 @@ class DamagedError(ValueError):
 
 def framed(body: bytes) -> bytes:
     """A value as it is stored: version, CRC-32 of the body in 8 hexadecimal digits, body."""
-    return b"%b%08x %b" % (_MARK, crc32(body), body)
+    return b"2 %08x %b" % (crc32(body), body)
 
 
 def unframed(blob: bytes) -> bytes:

@@ -16,6 +16,8 @@ from breachwatch.detection.calendar import Calendar
 from breachwatch.detection.entries import Entry
 from breachwatch.detection.frame import LONG_AGO, Frame, Name
 from breachwatch.detection.framing import DamagedError, framed, unframed
+from breachwatch.detection.rules import SEPARATOR
+from breachwatch.detection.signals import Told
 from breachwatch.detection.stored import ARMED, entry_from, plain_bytes
 from breachwatch.kernel.ids import derive
 from breachwatch.kernel.streams import Match
@@ -52,7 +54,7 @@ class Rows:
         frame: of the correlation.
         calendar: where a row's name is put whenever it becomes due in another slice.
 
-    `size`: bytes of memory, about.
+    `size`: bytes of memory, about. `quick`: whether `take_quickly` may be asked.
     """
 
     def __init__(self, frame: Frame, calendar: Calendar[Name]) -> None:
@@ -70,6 +72,17 @@ class Rows:
         self._fresh: dict[int, dict[Name, None]] = {0: {}}
         self._living: dict[int, int] = {}
         self._gone: list[str] = []
+        first = correlation.inputs[0]
+        self._field = first.group[0] if first.group else ""
+        self._counting = first.counted[0] if first.counted else ""
+        self.quick = (
+            correlation.at_once
+            and not self._temporal
+            and self.frame.least > 1
+            and len(correlation.inputs) == len(first.group) == 1
+            and len(first.counted) < 2
+            and not first.reach_us
+        )
 
     # ------------------------------------------------------------------ events
 
@@ -97,6 +110,57 @@ class Rows:
         if self._forgets(name, row, newest):
             return self.take(name, number, match, counted, clock)
         return Fate.OPENS
+
+    def take_quickly(self, heard: Iterable[Told], windows: Container[Name], clock: int) -> Iterator[Told]:
+        """Take what lands in rows and stays there; give out everything else, each for `take` or a window.
+
+        What is given out must be dealt with before the next is asked for. As `take` in every way, in half the time, for
+        it is one loop; only for one input, grouped by one field, that counts events or the values of one field.
+        """
+        field, counting, page, grown = self._field, self._counting, self._page, 0
+        rows, fresh = self.rows, self._fresh[page]
+        within, least, idle = self._within, self.frame.least, self.frame.idle_us
+        slice_of = self._calendar.slice_of
+        counted: tuple[Any, ...] = ()
+        due = slice_of(clock + idle)
+        calendar = self._calendar.names_in(due)
+        for told in heard:
+            match: Any = told[1]
+            values, at, event = match.values, match.at_us, match.event_id
+            name = values.get(field)
+            row = rows.get(name)
+            quick = type(match) is Match and name is not None and name not in windows and SEPARATOR not in name
+            newest, weight, before = at, 1, b""
+            if row is not None:
+                touched, newest, weight, old_page, before = row
+                weight += 1
+                quick = quick and at >= newest - within and len(before) <= MAX_ROW and event.encode() not in before
+            if counting:
+                value = values.get(counting)
+                quick = quick and value is not None and SEPARATOR not in value
+                counted = (value,)
+            written = _quickly(match, counted) if quick and weight < least else None
+            if written is None:
+                yield told
+                page = self._page
+                fresh = self._fresh[page]
+                continue
+            if row is None:
+                calendar.append(name)
+                grown += len(written) + ROW_COSTS
+                fresh[name] = None
+            else:
+                grown += len(written) + 2
+                written = b"%b],%b" % (before, written)
+                if touched != clock and slice_of(touched + idle) != due:
+                    calendar.append(name)
+                if old_page != page:
+                    self._leave(name, old_page)
+                    fresh[name] = None
+            rows[name] = (clock, at if at > newest else newest, weight, page, written)
+            if len(fresh) >= ROWS_PER_PAGE:
+                page, fresh = self._next_page()
+        self.size += grown
 
     def open(self, name: Name) -> tuple[list[Entry], int]:
         """Take a row out to make a window of it: its events, and the instant of its newest; long ago without any."""
@@ -168,8 +232,12 @@ class Rows:
             fresh = self._fresh[page]
             fresh[name] = None
             if len(fresh) >= ROWS_PER_PAGE:
-                self._page += 1
-                self._fresh[self._page] = {}
+                self._next_page()
+
+    def _next_page(self) -> tuple[int, dict[Name, None]]:
+        self._page += 1
+        fresh = self._fresh[self._page] = {}
+        return self._page, fresh
 
     def _leave(self, name: Name, page: int) -> None:
         fresh = self._fresh.get(page)
@@ -241,29 +309,29 @@ class Rows:
         self._calendar.put(name, self._calendar.slice_of(self._due(touched, weight)))
 
     def _stored(self, names: Iterable[Name]) -> bytes:
-        lines = []
+        lines, rows, dumps = [], self.rows, orjson.dumps
         for name in names:
-            touched, newest, weight, _, events = self.rows[name]
-            lines.append(framed(b"%b\t%b" % (orjson.dumps((name, touched, newest, weight)), events)))
+            touched, newest, weight, _, events = rows[name]
+            lines.append(framed(dumps((name, touched, newest, weight)) + b"\t" + events))
         return b"\n".join(lines)
 
 
 def _written(number: int, match: Match, counted: tuple[str, ...]) -> bytes:
+    source, people = (match.source,), match.subjects
+    row = (match.at_us, match.event_id, number, ARMED, counted, source, people, match.records, match.sample)
     # The last bracket is left out: the copy that this makes is no longer than it must be, where the bytes that
     # orjson gives hold on to the end of a buffer of a kilobyte, and so to four gigabytes of a million rows.
-    return plain_bytes(
-        (
-            match.at_us,
-            match.event_id,
-            number,
-            ARMED,
-            counted,
-            (match.source,),
-            match.subjects,
-            match.records,
-            match.sample,
-        )
-    )[:-1]
+    return plain_bytes(row)[:-1]
+
+
+def _quickly(match: Match, counted: tuple[str, ...]) -> bytes | None:
+    """As `_written`, for the first input; None if it is not as easy as that."""
+    source, people = (match.source,), match.subjects
+    try:
+        row = (match.at_us, match.event_id, 0, ARMED, counted, source, people, match.records, match.sample)
+        return orjson.dumps(row)[:-1]
+    except TypeError:
+        return None
 
 
 def _parsed(events: bytes) -> list[list[Any]]:

@@ -34,8 +34,10 @@ class Signal:
     armed: bool
 
 
-Heard = dict[Address, list[tuple[int, Match | Signal]]]
-"""By address, what was told in this feed, each with its place in the order of arrival."""
+Told = tuple[int, Match | Signal]
+"""Something heard, with its place in the order of arrival."""
+Heard = dict[Address, list[Told]]
+"""By address, what was told in this feed."""
 
 
 def entry_of(
