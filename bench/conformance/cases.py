@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from breachwatch.kernel.time import to_microseconds
 from breachwatch.sources.event import Event, Outcome
@@ -20,8 +21,8 @@ ARRIVED = datetime(2026, 12, 30, tzinfo=UTC)
 class Case:
     """One expectation of another project, and whether it holds here.
 
-    `group`: file or kind it is counted under. `at`: where it stands, `file:line`. `miss`: what differs, empty when all is
-    as expected. `why`: name of the explanation (of `WHY`) where there is one.
+    `group`: file or kind it is counted under. `at`: where it stands, `file:line`. `miss`: what differs, empty when all
+    is as expected. `why`: name of the explanation (of `WHY`) where there is one.
     """
 
     group: str
@@ -51,8 +52,6 @@ def read(source: str, line: str, arrived: datetime = ARRIVED, zone: str = "UTC")
 
 
 def told_time(outcome: Event, zone: str = "UTC") -> datetime:
-    from zoneinfo import ZoneInfo
-
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=outcome.at_us)).astimezone(ZoneInfo(zone))
 
 

@@ -212,7 +212,9 @@ def _differences(outcome: Event, expected: dict[str, Any], *, yearless: bool) ->
         found.append("user")
     if "time" in expected:
         told = told_time(outcome, ZONE).strftime("%Y-%m-%dT%H:%M:%S")
-        if told != expected["time"] and (yearless or told[5:] != expected["time"][5:] or expected["time"][:4] != "2004"):
+        if told != expected["time"] and (
+            yearless or told[5:] != expected["time"][5:] or expected["time"][:4] != "2004"
+        ):
             found.append("time")
     return ", ".join(f"other {what}" for what in found)
 
@@ -230,8 +232,8 @@ def explanation(name: str, each: Annotated, miss: str) -> str:
 WHY = {
     "joined": "fail2ban joins the lines of one process: the address, or the failure, was told by an earlier line. A"
     " record is read alone here; rules correlate events by `pid`.",
-    "left": "The user name is written to look like the end of the line. OpenSSH writes the client's address last, so the"
-    " one on the right is believed here.",
+    "left": "The user name is written to look like the end of the line. OpenSSH writes the client's address last, so"
+    " the one on the right is believed here.",
     "tai": "A TAI64N label is 10 seconds ahead of UTC, and is read so; fail2ban reads it as if it were not.",
     "old-pam": "The form that PAM wrote before 2006 is read here; fail2ban no longer matches it.",
 }

@@ -30,6 +30,10 @@ _HEAD = re.compile(
 )
 _REFERER = re.compile(r"(.*), referer: (\S.*)", re.DOTALL)
 _SCRIPT = re.compile(r"/cgi-bin(?:/|$)|\.(?:php\d?|asp|aspx|exe|pl|cgi)\W*$", re.IGNORECASE)
+_ABOUT = re.compile(
+    r'(?:not found|mismatch|scheme|received|qop): (/.*)$|(?:failure for|to access) "?(/[^"]*?)"?(?::| failed)',
+    re.DOTALL,
+)
 _QUOTED_USER = re.compile(r"`(.*)'")
 
 _AUTH: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -168,6 +172,8 @@ def _auth(message: str, fields: Fields) -> bool:
                 user = quoted[1]
             if user:
                 fields["cs-username"] = unescaped(user)
+            if about := _ABOUT.search(message):
+                fields.setdefault("path", unescaped(about[1] or about[2]))
             fields |= AUTHENTICATION | FAILURE
             fields["action"], fields["detail"] = "auth_failed", detail
             return True

@@ -13,7 +13,7 @@ from breachwatch.sources import combined, modsecurity
 from breachwatch.sources.combined import put_request
 from breachwatch.sources.endpoints import endpoint
 from breachwatch.sources.event import BAD_TIME, Event, Outcome, Parse, placed
-from breachwatch.sources.outcomes import AUTHENTICATION, FAILURE, MAX_MESSAGE_CHARACTERS, Fields, guarded
+from breachwatch.sources.outcomes import AUTHENTICATION, FAILURE, MAX_MESSAGE_CHARACTERS, SUCCESS, Fields, guarded
 from breachwatch.sources.times import KEPT_MINUTES, SECOND_US, local_us
 
 _ERROR = re.compile(
@@ -22,14 +22,14 @@ _ERROR = re.compile(
     re.ASCII | re.DOTALL,
 )
 _CONTEXT = re.compile(
-    r"(.*), client: ([^,\s\"]+)((?:, (?:server: [^,\"]*|login: \"[^\"]*\"|request: \".*?\"|subrequest: \"[^\"]*\""
-    r"|upstream: \"[^\"]*\"|host: \"[^\"]*\"|referrer: \".*\"))*)",
+    r", client: ([^,\s\"]+)(?: using \w+)?(?:, server: ([^,\"]*))?(?:, login: \"([^\"]*)\")?(?:, request: \"(.*?)\")?"
+    r"(?:, subrequest: \"[^\"]*\")?(?:, upstream: (\"[^\"]*\"|[^,\"]*))?(?:, host: \"([^\"]*)\")?"
+    r"(?:, referrer: \"(.*)\")?",
     re.DOTALL,
 )
-_DETAIL = re.compile(
-    r", (?:(server): ([^,\"]*)|(request): \"(.*?)\"(?=, (?:subrequest|upstream|host|referrer): |$)"
-    r"|(login|upstream|host|referrer): \"([^\"]*)\")",
-    re.DOTALL,
+_MOST_TRIES = 8
+_CARRIER = re.compile(
+    r"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (\S+) ", re.ASCII
 )
 _CLIENT_FIRST = re.compile(r"client ([0-9a-fA-F.:\[\]]{2,60}?):(\d{1,5}) connected to (\S+)")
 
@@ -80,7 +80,10 @@ def parser(zone: tzinfo) -> Parse:
         at_us = minute(found[1], received_us)
         if at_us is None:
             return BAD_TIME
-        return placed(at_us + int(found[2]) * SECOND_US, received_us, _fields(found))
+        fields = _fields(found)
+        if found.start(1) > 0 and (carrier := _CARRIER.match(text)):
+            fields["host"] = carrier[1]
+        return placed(at_us + int(found[2]) * SECOND_US, received_us, fields)
 
     return guarded(read)
 
@@ -101,10 +104,9 @@ def _fields(found: re.Match[str]) -> Fields:
     if len(message) > MAX_MESSAGE_CHARACTERS:
         fields["message"], fields["action"] = message, "other"
         return fields
-    if context := _CONTEXT.fullmatch(message):
-        message = context[1]
-        fields["c-ip"] = endpoint(context[2])[0]
-        _details(context[3], fields)
+    if context := _context(message):
+        message = message[: context.start()]
+        _details(context, fields)
     elif first := _CLIENT_FIRST.match(message):
         fields["c-ip"], fields["src_port"] = endpoint(first[1])[0], int(first[2])
         fields["server"] = first[3]
@@ -113,20 +115,27 @@ def _fields(found: re.Match[str]) -> Fields:
     return fields
 
 
-def _details(text: str, fields: Fields) -> None:
-    for server, name, is_request, request, key, value in _DETAIL.findall(text):
-        if server and name:
-            fields["server"] = name
-        elif is_request:
-            put_request(request, fields)
-        elif key == "host":
-            fields["cs-host"] = value
-        elif key == "referrer":
-            fields["cs-referer"] = value
-        elif key == "login":
-            fields["cs-username"] = value
-        elif key:
-            fields[key] = value
+def _context(message: str) -> re.Match[str] | None:
+    at = len(message)
+    for _ in range(_MOST_TRIES):
+        at = message.rfind(", client: ", 0, at)
+        if at < 0:
+            return None
+        if found := _CONTEXT.fullmatch(message, at):
+            return found
+    return None
+
+
+def _details(context: re.Match[str], fields: Fields) -> None:
+    client, server, login, request, upstream, host, referrer = context.groups()
+    fields["c-ip"] = endpoint(client)[0]
+    for name, value in (("server", server), ("cs-username", login), ("cs-host", host), ("cs-referer", referrer)):
+        if value:
+            fields[name] = value
+    if request is not None:
+        put_request(request, fields)
+    if upstream:
+        fields["upstream"] = upstream.strip('"')
 
 
 def _understand(message: str, fields: Fields) -> None:
@@ -139,6 +148,10 @@ def _understand(message: str, fields: Fields) -> None:
             fields |= AUTHENTICATION | FAILURE
             fields["action"], fields["detail"] = "auth_failed", detail
             return
+    if message == "client logged in":
+        fields |= AUTHENTICATION | SUCCESS
+        fields["action"] = "login"
+        return
     if _SCRIPT_UNKNOWN.match(message):
         fields["action"] = "script_not_found"
         return

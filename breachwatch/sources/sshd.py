@@ -37,8 +37,7 @@ _ENDED_PORTLESS = re.compile(r"(?:(?:(invalid )|authenticating |)user (.*) )?(\S
 _RECEIVED = re.compile(r"Received disconnect from (\S+) port (\d{1,5}): ?\d+: ?(.*)")
 _RECEIVED_PORTLESS = re.compile(r"Received disconnect from (\S+): (\d+): ?(.*)")
 _PAM_FAILURE = re.compile(
-    r"(?:(?:pam_\w+\(sshd?:auth\):|pam_\w+:|\(pam_\w+\)) authentication failure"
-    r"|PAM (\d{1,9}) more authentication failures?);"
+    r"(?:PAM|pam_\w+\(sshd?:auth\):|pam_\w+:|\(pam_\w+\)) (?:(\d{1,9}) more )?authentication failures?;"
     r" logname=\S* uid=\d+ euid=\d+ tty=\S* ruser=(.*?) rhost=(\S*)(?:\s+user=(.*))?"
 )
 _PAM_ERROR = re.compile(rf"PAM: (.*) for {_WHO} from (\S+?)(?: via \S+)?")

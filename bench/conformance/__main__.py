@@ -1,0 +1,73 @@
+"""What other projects say of real log lines, beside what the text sources here read of them.
+
+    python -m bench.conformance                  # tables for every set
+    python -m bench.conformance fail2ban         # one of fail2ban, ossec, crowdsec
+    python -m bench.conformance --misses         # each miss, with its reason
+    python -m bench.conformance --json           # the same for programs
+
+The sets lie in `shared/data` beside the checkout, and are read in place.
+"""
+
+import argparse
+import json
+from itertools import groupby
+from types import ModuleType
+
+from bench.conformance import crowdsec, fail2ban, ossec
+from bench.conformance.cases import Case, tally
+
+SETS: dict[str, ModuleType] = {"fail2ban": fail2ban, "ossec": ossec, "crowdsec": crowdsec}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", choices=[*SETS, []], help="which sets; all by default")
+    parser.add_argument("--misses", action="store_true", help="list each miss")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    asked = parser.parse_args()
+    found = {name: SETS[name].cases() for name in asked.sets or SETS}
+    if asked.json:
+        print(json.dumps({name: _plain(SETS[name], cases) for name, cases in found.items()}, indent=2))
+        return
+    for name, cases in found.items():
+        print(table(name, cases))
+        if asked.misses:
+            print(misses(SETS[name], cases))
+
+
+def table(name: str, cases: list[Case]) -> str:
+    rows = [f"| {name} | right | all |", "|---|---:|---:|"]
+    rows += [f"| {group} | {right} | {count} |" for group, (right, count) in tally(cases).items()]
+    right = sum(case.right for case in cases)
+    return "\n".join([*rows, f"| **all** | **{right}** | **{len(cases)}** |", ""])
+
+
+def misses(of: ModuleType, cases: list[Case]) -> str:
+    missed = sorted((case for case in cases if not case.right), key=lambda case: (case.why, case.group))
+    lines = []
+    for why, together in groupby(missed, key=lambda case: case.why):
+        lines.append(f"- {of.WHY.get(why, 'Not explained.')}")
+        for group, each in groupby(together, key=lambda case: case.group):
+            lines.append(f"  {group}: {', '.join(f'{_line(case)} ({case.miss})' for case in each)}")
+    return "\n".join([*lines, ""])
+
+
+def _line(case: Case) -> str:
+    return case.at.partition(":")[2]
+
+
+def _plain(of: ModuleType, cases: list[Case]) -> dict[str, object]:
+    return {
+        "right": sum(case.right for case in cases),
+        "all": len(cases),
+        "groups": {group: list(counts) for group, counts in tally(cases).items()},
+        "misses": [
+            {"at": case.at, "miss": case.miss, "why": of.WHY.get(case.why, "")} for case in cases if not case.right
+        ],
+        **({"others": of.others()} if hasattr(of, "others") else {}),
+        **(dict(zip(("values_right", "values"), of.values(), strict=True)) if hasattr(of, "values") else {}),
+    }
+
+
+if __name__ == "__main__":
+    main()
