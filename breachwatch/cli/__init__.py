@@ -9,7 +9,9 @@ from breachwatch.cli.root import app
 from breachwatch.cli import running as running
 from breachwatch.cli import demo as demo
 from breachwatch.cli import replaying as replaying
+from breachwatch.cli import tuning as tuning
 from breachwatch.cli import rules as rules
+from breachwatch.cli import matching as matching
 from breachwatch.cli import checking as checking
 from breachwatch.cli import members as members
 # isort: on

@@ -7,20 +7,26 @@ import typer
 
 from breachwatch import wiring
 from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, err, out, write_json
+from breachwatch.cli.matching import check_rules
 from breachwatch.cli.root import app
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.settings import read_settings
 
 
-@app.command(epilog="Example: `breachwatch check playbooks/`")
+@app.command(epilog="Examples: `breachwatch check playbooks/` · `breachwatch check rules/`")
 def check(
-    folder: Annotated[Path, typer.Argument(help="A playbooks folder.")] = Path("playbooks"),
+    folder: Annotated[Path, typer.Argument(help="A playbooks folder, or a plain folder of Sigma rules.")] = Path(
+        "playbooks"
+    ),
     source_file: Annotated[list[Path] | None, typer.Option(help="Extra source definition (YAML).")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check playbooks, their rules, notices and cases; every problem with its file and line."""
+    """Check playbooks, their rules, notices and cases, or plain rules; every problem with its file and line."""
     if not folder.is_dir():
         raise ContentError([Problem(str(folder), 0, 0, "no such folder")])
+    if not any(folder.rglob("playbook.yml")):
+        check_rules(folder, [], None, source_file or [], as_json=as_json, no_cache=False)
+        return
     problems, summary = wiring.check_playbooks(folder, source_file or [])
     for problem in problems:
         if as_json:

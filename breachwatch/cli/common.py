@@ -15,7 +15,9 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from breachwatch import wiring
+from breachwatch.engines.replay_parallel import usable_cores
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem
+from breachwatch.kernel.streams import Tally
 from breachwatch.kernel.time import parse_rfc3339
 
 out = Console()
@@ -36,6 +38,9 @@ ReferenceOption = Annotated[
 ]
 WorkersOption = Annotated[
     int, typer.Option(min=0, help="Processes that read and match; 0: one a core. The result is the same.")
+]
+AdjustmentsOption = Annotated[
+    Path | None, typer.Option(help="Your thresholds and what you allow (adjustments.yml).", metavar="FILE")
 ]
 DEFAULT_CONFIG = Path("breachwatch.toml")
 WIDE = 10_000
@@ -86,6 +91,13 @@ def instant(reference: str | None) -> datetime:
         raise typer.BadParameter(f"--reference: {error}") from error
 
 
+def logs_of(
+    source: str, source_files: list[Path] | None, timezone: str, reference: str | None, workers: int
+) -> "wiring.Logs":
+    """How the files of a command are read, from its options."""
+    return wiring.Logs(source, source_files or [], timezone, instant(reference), workers or usable_cores())
+
+
 def write_json(line: Mapping[str, Any]) -> None:
     """One object on standard output, for other programs."""
     sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -103,9 +115,9 @@ def write_file(path: Path, content: bytes) -> None:
         raise ContentError([Problem(str(path), 0, 0, f"cannot be written: {error.strerror}")]) from error
 
 
-def plural(number: int, what: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def plural(number: int, one: str, many: str = "") -> str:
+    """A number with its noun; `many` where it is not just an s longer."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def must_be_there(paths: Iterable[Path]) -> None:
@@ -124,8 +136,25 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in text).replace("[", r"\[")
 
 
+def account_line(tally: Tally) -> str:
+    """What became of every record, adding up: records = events + ignored + dead letters."""
+    ignored, dead = sum(tally.ignored.values()), sum(tally.dead.values())
+    reasons = [f"{name} {count:,}" for name, count in sorted({**tally.ignored, **tally.dead}.items())]
+    text = f"{tally.records:,} records = {tally.events:,} events + {ignored:,} ignored + {dead:,} dead letters"
+    text += f" ({', '.join(reasons)})" if reasons else ""
+    if tally.allowed:
+        entries = ", ".join(f"{name} {count:,}" for name, count in sorted(tally.allowed.items()))
+        text += f"; {plural(sum(tally.allowed.values()), 'match', 'matches')} set aside as allowed ({entries})"
+    return text + (f"; {tally.late:,} events came too late for their windows" if tally.late else "")
+
+
+def total_bytes(files: Iterable[Path]) -> int:
+    """How many bytes the files have, as they lie there."""
+    return sum(path.stat().st_size for path in files)
+
+
 @contextmanager
-def progress(total_bytes: int, what: str) -> Iterator[wiring.Advance]:
+def progress(total_bytes: int, what: str) -> "Iterator[wiring.Advance]":
     """A bar on a terminal while files are read; yields what is to be told of each further number of bytes."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()

@@ -39,7 +39,7 @@ def demo(
     asyncio.run(_demo_headless(house) if headless else _demo(house))
 
 
-async def _demo(house: wiring.Demo) -> None:
+async def _demo(house: "wiring.Demo") -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     running = asyncio.create_task(house.service.run(stop))
@@ -51,7 +51,7 @@ async def _demo(house: wiring.Demo) -> None:
     out.print("Stopped. Start again to go on, or with --fresh to begin anew.")
 
 
-def _demo_welcome(house: wiring.Demo) -> None:
+def _demo_welcome(house: "wiring.Demo") -> None:
     out.print(f"\nThe desk:     {house.service.desk_url}/sign-in/once", highlight=False, soft_wrap=True)
     for name, code in house.sign_ins.items():
         what = {"camille": "DPO", "alex": "analyst", "robin": "administrator"}[name]
@@ -62,14 +62,14 @@ def _demo_welcome(house: wiring.Demo) -> None:
     )
 
 
-async def _demo_play(house: wiring.Demo, stop: asyncio.Event, length: timedelta) -> None:
+async def _demo_play(house: "wiring.Demo", stop: asyncio.Event, length: timedelta) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} of {task.total:,} events"))
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task("a day at the shop", total=house.player.total, completed=house.player.written)
         await house.player.play(length, lambda count: progress.advance(task, count), stop)
 
 
-async def _demo_headless(house: wiring.Demo) -> None:
+async def _demo_headless(house: "wiring.Demo") -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(house.service.run(stop))
     began = now()

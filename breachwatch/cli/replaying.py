@@ -9,6 +9,7 @@ from rich.table import Table
 from breachwatch import wiring
 from breachwatch.cli.common import (
     WIDE,
+    AdjustmentsOption,
     JsonOption,
     PlaybooksOption,
     ReferenceOption,
@@ -16,17 +17,18 @@ from breachwatch.cli.common import (
     SourceOption,
     TimezoneOption,
     WorkersOption,
+    account_line,
     err,
-    instant,
+    logs_of,
     must_be_there,
     out,
     printable,
     progress,
+    total_bytes,
     write_json,
 )
 from breachwatch.cli.root import app
 from breachwatch.engines.memory import settle_memory
-from breachwatch.engines.replay_parallel import usable_cores
 from breachwatch.kernel.streams import Alert, Tally, alert_line
 
 
@@ -39,6 +41,7 @@ def replay(
     source: SourceOption,
     as_json: JsonOption = False,
     playbooks: PlaybooksOption = None,
+    adjustments: AdjustmentsOption = None,
     source_file: SourceFileOption = None,
     timezone: TimezoneOption = "UTC",
     reference: ReferenceOption = None,
@@ -46,17 +49,10 @@ def replay(
 ) -> None:
     """Try old logs against the playbooks and list the alerts; nothing live is touched."""
     must_be_there(files)
-    at = instant(reference)
-    run = wiring.build_replay(
-        source,
-        playbooks=playbooks,
-        source_files=source_file or [],
-        timezone=timezone,
-        reference=at,
-        workers=workers or usable_cores(),
-    )
+    logs = logs_of(source, source_file, timezone, reference, workers)
+    run = wiring.build_replay(logs, playbooks=playbooks, adjustments=adjustments)
     settle_memory()
-    with progress(sum(path.stat().st_size for path in files), "replaying") as advance:
+    with progress(total_bytes(files), "replaying") as advance:
         alerts, tally = run(files, advance)
     if as_json:
         for alert in alerts:
@@ -64,15 +60,6 @@ def replay(
     else:
         _alert_table(alerts, tally)
     err.print(account_line(tally), highlight=False, soft_wrap=True)
-
-
-def account_line(tally: Tally) -> str:
-    """What became of every record, adding up: records = events + ignored + dead letters."""
-    ignored, dead = sum(tally.ignored.values()), sum(tally.dead.values())
-    reasons = [f"{name} {count:,}" for name, count in sorted({**tally.ignored, **tally.dead}.items())]
-    text = f"{tally.records:,} records = {tally.events:,} events + {ignored:,} ignored + {dead:,} dead letters"
-    text += f" ({', '.join(reasons)})" if reasons else ""
-    return text + (f"; {tally.late:,} events came too late for their windows" if tally.late else "")
 
 
 def _alert_table(alerts: list[Alert], tally: Tally) -> None:

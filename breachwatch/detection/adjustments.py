@@ -28,8 +28,12 @@ _TIMESPAN = re.compile(r"([1-9]\d{0,8})([smhdw])")
 _COUNTED = frozenset({"event_count", "value_count"})
 
 
-def _timespan(value: object) -> timedelta:
-    """A number and a unit, as Sigma writes timespans."""
+def timespan_of(value: object) -> timedelta:
+    """A timespan as Sigma writes it, a number and a unit such as `10m`.
+
+    Raises:
+        ValueError: it is none, or longer than a year.
+    """
     found = _TIMESPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("write a number and one of s, m, h, d, w, such as 10m")
@@ -80,7 +84,7 @@ class Threshold(_Strict):
     lt: float | None = None
     eq: float | None = None
     neq: float | None = None
-    timespan: Annotated[timedelta | None, BeforeValidator(_timespan)] = None
+    timespan: Annotated[timedelta | None, BeforeValidator(timespan_of)] = None
     reason: str = ""
 
     @property

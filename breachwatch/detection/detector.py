@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from breachwatch.detection.adjustments import Allowed
+from breachwatch.detection.allow_lists import allow_lists
 from breachwatch.detection.content import Content
 from breachwatch.detection.finder import Finder
 from breachwatch.detection.tellers import Teller
@@ -31,11 +33,14 @@ class Detected:
 class _Plan:
     """One source with its rules compiled, and what tells a match of each."""
 
-    def __init__(self, content: Content, source: Source, pseudonymise: Pseudonymise) -> None:
+    def __init__(
+        self, content: Content, source: Source, pseudonymise: Pseudonymise, allowed: Sequence[Allowed]
+    ) -> None:
         self.source = source
         self.rules = [rule for rule in content.rules if source.name in rule.sources]
         self.finder = Finder(source, self.rules)
         self.tellers = [Teller(rule, content.playbooks[rule.playbook], source, pseudonymise) for rule in self.rules]
+        self.allowed = allow_lists(allowed, source, self.rules)
 
     def broken(self) -> dict[str, str]:
         """Rules of this source that were switched off."""
@@ -49,11 +54,18 @@ class Detector:
         content: what `load_content` gave.
         sources: by name, as they were when the content was loaded.
         pseudonymise: what makes references of people; identifiers go no further.
+        allowed: what the operator allows; such matches are counted in the tally and go no further either.
     """
 
-    def __init__(self, content: Content, sources: Mapping[str, Source], pseudonymise: Pseudonymise) -> None:
+    def __init__(
+        self,
+        content: Content,
+        sources: Mapping[str, Source],
+        pseudonymise: Pseudonymise,
+        allowed: Sequence[Allowed] = (),
+    ) -> None:
         remembering = lru_cache(maxsize=MAX_PEOPLE_REMEMBERED)(pseudonymise)
-        self._plans = {name: _Plan(content, source, remembering) for name, source in sources.items()}
+        self._plans = {name: _Plan(content, source, remembering, allowed) for name, source in sources.items()}
 
     def match(self, chunk: Chunk) -> Detected:
         """Read and match a chunk's records. Never raises: a rule that does is switched off and named."""
@@ -63,20 +75,36 @@ class Detector:
         too_long = {index for index, _ in chunk.oversized}
         found = plan.finder.find(chunk.records, to_microseconds(chunk.received_at), too_long)
         matches: list[Match] = []
+        allowed: dict[str, int] = {}
         name_of = event_ids(chunk.origin)
-        for index, event, rules in found.hits:
+        for index, event, hits in found.hits:
+            rules = _unless_allowed(plan, hits, event, allowed) if plan.allowed else hits
             _tell(plan, rules, event, name_of(chunk.first_ordinal + index), matches)
         dead = [
             DeadLetter(chunk.source, chunk.origin, chunk.first_ordinal + index, outcome.reason)
             for index, outcome in found.dead
         ]
-        tally = Tally(len(chunk.records), found.events, ignored=dict(found.ignored), dead=_by_reason(dead))
+        tally = Tally(
+            len(chunk.records), found.events, ignored=dict(found.ignored), dead=_by_reason(dead), allowed=allowed
+        )
         return Detected(matches, dead, tally, self._broken())
 
     def _broken(self) -> dict[str, str]:
         return {
             rule: error for plan in self._plans.values() if plan.finder.broken for rule, error in plan.broken().items()
         }
+
+
+def _unless_allowed(plan: _Plan, found: Sequence[int], event: Event, allowed: dict[str, int]) -> list[int]:
+    """The rules that an event counts for; what it is allowed to is counted by the entry that allows it."""
+    kept: list[int] = []
+    for at in found:
+        entry = plan.allowed[at].allows(event) if at in plan.allowed else ""
+        if entry:
+            allowed[entry] = allowed.get(entry, 0) + 1
+        else:
+            kept.append(at)
+    return kept
 
 
 def _tell(plan: _Plan, found: Sequence[int], event: Event, name: EventId, matches: list[Match]) -> None:

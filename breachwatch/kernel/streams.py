@@ -137,7 +137,8 @@ class Tally:
     """What became of the records of a chunk or a run: `records = events + sum(ignored) + sum(dead)`, always.
 
     `late`: events beyond the allowed lateness, counted among `events` but kept out of the windows.
-    `ignored` and `dead`: reason to number of records.
+    `ignored` and `dead`: reason to number of records. `allowed`: matches set aside because the operator allows them, by
+    what the entry is called.
     """
 
     records: int = 0
@@ -145,6 +146,7 @@ class Tally:
     late: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict)
     dead: Mapping[str, int] = field(default_factory=dict)
+    allowed: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -153,6 +155,7 @@ class Tally:
             self.late + other.late,
             _sum(self.ignored, other.ignored),
             _sum(self.dead, other.dead),
+            _sum(self.allowed, other.allowed),
         )
 
 

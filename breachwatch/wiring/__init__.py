@@ -1,30 +1,76 @@
 """The composition root: the only package that names concrete classes and puts them together.
 
-`service.py` is all of `breachwatch up`; `demo.py` wraps it; `stores.py`, `replaying.py` and `content.py` are what
-single commands need. `clock.py` reads the wall clock.
+`service.py` is all of `breachwatch up`; `demo.py` wraps it; the others are what single commands need. `clock.py` reads
+the wall clock. A module is loaded when something of it is first asked for: who looks at rules needs no desk.
 """
 
-from breachwatch.wiring.clock import now
-from breachwatch.wiring.content import check_playbooks
-from breachwatch.wiring.demo import Demo, build_demo
-from breachwatch.wiring.replaying import Advance, build_replay
-from breachwatch.wiring.rules import lint_rules, tagged_rules
-from breachwatch.wiring.service import Service, build_service
-from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from breachwatch.wiring.cache import Cache, NoCache
+    from breachwatch.wiring.clock import now
+    from breachwatch.wiring.content import check_playbooks
+    from breachwatch.wiring.demo import Demo, build_demo
+    from breachwatch.wiring.matching import Hit, Matching, build_matching, load_plain_rules
+    from breachwatch.wiring.replaying import Advance, Logs, build_replay, build_tuning
+    from breachwatch.wiring.rules import lint_rules, tagged_rules
+    from breachwatch.wiring.service import Service, build_service
+    from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
 
 __all__ = [
     "Advance",
+    "Cache",
     "Demo",
+    "Hit",
+    "Logs",
+    "Matching",
+    "NoCache",
     "Service",
     "add_member",
     "build_demo",
+    "build_matching",
     "build_replay",
     "build_service",
+    "build_tuning",
     "check_playbooks",
     "lint_rules",
+    "load_plain_rules",
     "now",
     "offer",
     "offer_sign_in",
     "open_store",
     "tagged_rules",
 ]
+
+_HOMES = {
+    "Advance": "replaying",
+    "Cache": "cache",
+    "Demo": "demo",
+    "Hit": "matching",
+    "Logs": "replaying",
+    "Matching": "matching",
+    "NoCache": "cache",
+    "Service": "service",
+    "add_member": "stores",
+    "build_demo": "demo",
+    "build_matching": "matching",
+    "build_replay": "replaying",
+    "build_service": "service",
+    "build_tuning": "replaying",
+    "check_playbooks": "content",
+    "lint_rules": "rules",
+    "load_plain_rules": "matching",
+    "now": "clock",
+    "offer": "stores",
+    "offer_sign_in": "stores",
+    "open_store": "stores",
+    "tagged_rules": "rules",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What is asked for, out of its module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from breachwatch.detection.adjustments import Adjustments, adjusted, read_adjustments
 from breachwatch.detection.check import check
 from breachwatch.detection.content import Content, load_content, read_tree
-from breachwatch.kernel.errors import Problem
+from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shipped import shipped
 from breachwatch.notices.placeholders import PLACEHOLDERS
 from breachwatch.sources.registry import load_sources
@@ -20,3 +21,18 @@ def shipped_or(playbooks: Path | None, sources: Mapping[str, Source]) -> Content
 def check_playbooks(folder: Path, source_files: Sequence[Path]) -> tuple[list[Problem], str]:
     """Every problem of a playbooks folder, and one line that sums it up."""
     return check(read_tree(folder), load_sources(source_files), PLACEHOLDERS)
+
+
+def with_adjustments(content: Content, path: Path | None) -> tuple[Content, Adjustments]:
+    """Content as the operator adjusts it, and the adjustments; without a file it stays as it is.
+
+    Raises:
+        ContentError: the file cannot be read, or does not fit the content.
+    """
+    if path is None:
+        return content, Adjustments()
+    try:
+        adjustments = read_adjustments(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+    return adjusted(content, adjustments), adjustments

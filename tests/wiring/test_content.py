@@ -14,7 +14,7 @@ LINE = "Mar 27 13:{:02d}:{:02d} web-1 sshd[7]: Failed password for root from 198
 
 
 def replay_of(source: str) -> Any:
-    return wiring.build_replay(source, playbooks=None, source_files=[], timezone="UTC", reference=REFERENCE, workers=1)
+    return wiring.build_replay(wiring.Logs(source, reference=REFERENCE))
 
 
 def test_a_replay_runs_the_shipped_playbooks_and_writes_no_file(tmp_path: Path) -> None:
