@@ -233,7 +233,7 @@ def _condition(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(condition, str) and temporal:
         return
     if not isinstance(condition, dict):
-        yield node.problem(at, f"a {kind} needs a `condition` such as `gte: 10`")
+        yield node.problem(at, f"{_a(kind)} needs a `condition` such as `gte: 10`")
         return
     known = {*_OPERATORS, "field"} | ({"percentile"} if kind == "value_percentile" else set())
     for key in condition:
@@ -250,6 +250,10 @@ def _condition(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
     percentile = condition.get("percentile", MEDIAN)
     if not isinstance(percentile, int) or isinstance(percentile, bool) or not 0 <= percentile <= 100:
         yield node.problem((*at, "percentile"), "`percentile` is a whole number from 0 to 100")
+
+
+def _a(kind: Any) -> str:
+    return f"an {kind}" if str(kind).startswith("e") else f"a {kind}"
 
 
 def _bound(node: Node, at: KeyPath, bound: Any, *, whole: bool) -> Iterator[Problem]:

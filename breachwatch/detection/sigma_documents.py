@@ -151,7 +151,7 @@ def _rule(draft: Draft, placeholders: Placeholders, pipeline: Pipeline | None, p
     draft.fields = reader.fields
     problems.extend(reader.problems)
     if not reader.counted or condition is None:
-        if "timeframe" in node.data.get("detection", ()) and not reader.counted:
+        if not problems and "timeframe" in node.data["detection"] and not reader.counted:
             hint = "write a document with `correlation:` and its `timespan`"
             message = "a `timeframe` says nothing here: the condition counts nothing"
             problems.append(node.problem(("detection", "timeframe"), message, hint, key=True))
