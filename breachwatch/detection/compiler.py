@@ -15,6 +15,7 @@ from breachwatch.detection.conditions import (
     Exists,
     Not,
     Null,
+    Number,
     Pattern,
     SameAs,
     Text,
@@ -22,10 +23,9 @@ from breachwatch.detection.conditions import (
     Where,
     Wild,
 )
-from breachwatch.detection.predicates import predicate
 from breachwatch.detection.regex_literals import literals_of
-from breachwatch.detection.value_tests import same_as, value_test
-from breachwatch.detection.views import SEPARATOR, Fields, View, leaves, lowered, whole_text
+from breachwatch.detection.value_tests import same_as, single, value_test
+from breachwatch.detection.views import SEPARATOR, Fields, View, lowered, told, whole_text
 from breachwatch.sources.lookups import look_up, made
 from breachwatch.sources.source import Source, accessor
 
@@ -186,6 +186,9 @@ class Compiler:
         match wanted:
             case Null():
                 return f"(x := {self._value(field)}) is None or x == []"
+            case Number(value=int() as number):
+                name = self._name(value_test(wanted), ("test", repr(wanted)))
+                return f"(x == {number!r} if type(x := {self._value(field)}) is int else {name}(x))"
             case Exists(wanted=exists):
                 return f"{self._value(field)} is {'not ' if exists else ''}None"
         test = f"{self._name(value_test(wanted), ('test', repr(wanted)))}({self._value(field)})"
@@ -203,9 +206,14 @@ class Compiler:
             match wanted:
                 case Text(parts=(Wild(), str() as piece, Wild()), cased=False) if piece and SEPARATOR not in piece:
                     return f"{piece.lower()!r} in v[{self._slot('whole text', lambda: whole_text)}]"
-        test = self._name(predicate(wanted), ("keyword", repr(wanted)))
-        slot = self._slot("leaves", lambda: lambda view: tuple(leaves(view.fields)))
-        return f"any({test}(leaf) for leaf in v[{slot}])"
+        test = self._name(single(wanted), ("keyword", repr(wanted)))
+        slot = self._slot("told", lambda: lambda view: tuple(told(view.fields)))
+        sought = f"any({test}(leaf) for leaf in v[{slot}])"
+        pieces = [piece for piece in _pieces(wanted) if SEPARATOR not in piece]
+        if not pieces or len(pieces) < len(_pieces(wanted)):
+            return sought
+        text = f"v[{self._slot('whole text', lambda: whole_text)}]"
+        return f"({' or '.join(f'{each!r} in {text}' for each in pieces)} or not {text}.isascii()) and {sought}"
 
 
 def price(condition: Condition) -> int:
@@ -228,7 +236,7 @@ def price(condition: Condition) -> int:
 
 
 def _is_dear(where: Where) -> bool:
-    return where.field is not None and _shape(where) is None and not isinstance(where.wanted, Null | Exists)
+    return where.field is not None and _shape(where) is None and not isinstance(where.wanted, Null | Exists | Number)
 
 
 def _shape(condition: Condition) -> tuple[str, str, str] | None:

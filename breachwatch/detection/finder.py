@@ -140,7 +140,8 @@ class Finder:
             return []
         if plan.odd or self._seen.everything:
             plan = self._look_again(outcome.fields)
-        return sorted({*plan.rules, *self._rest.candidates(self._matcher.view(outcome.fields))})
+        rest = self._rest.candidates(self._matcher.view(outcome.fields))
+        return sorted({*plan.rules, *(at for groups in rest for _, members in groups for at in members)})
 
     def _prepare(self, source: Source, rules: Sequence[Rule]) -> None:
         self._source = source
@@ -169,7 +170,7 @@ class Finder:
         self._seen = seen
         self._clauses = tuple(clauses)
         self._rest = Index(self._matcher, [at for at, clause in enumerate(clauses) if clause is None])
-        self._scan = Scan(clauses, self._writing, packed) if any(clauses) else None
+        self._scan = Scan(clauses, self._writing, self._matcher.grouped, packed) if any(clauses) else None
         self._wasted = 0
 
     def _in_raw(self, record: bytes, received_us: int) -> tuple[Outcome, list[int] | None]:
@@ -181,14 +182,14 @@ class Finder:
             return outcome, None
         if plan.odd:
             plan = self._look_again(outcome.fields)
-        return outcome, self._ask(outcome.fields, plan.rules)
+        return outcome, self._ask(outcome.fields, plan)
 
     def _in_event(self, record: bytes, received_us: int) -> tuple[Outcome, list[int] | None]:
         outcome = self._parse(record, received_us)
         if type(outcome) is not Event:
             return outcome, None
         plan = self._look_again(outcome.fields) if self._scan is not None else NOTHING
-        return outcome, self._ask(outcome.fields, plan.rules)
+        return outcome, self._ask(outcome.fields, plan)
 
     def _look_again(self, fields: dict[str, Any]) -> Plan:
         """Which rules an event may match, by its own values."""
@@ -197,18 +198,17 @@ class Finder:
         plain = plain_form(fields, self._writing)
         return self._scan.plan(plain) if plain is not None else self._scan.everything
 
-    def _ask(self, fields: dict[str, Any], candidates: Sequence[int]) -> list[int] | None:
+    def _ask(self, fields: dict[str, Any], plan: Plan) -> list[int] | None:
         rest = self._rest
-        if not candidates and not rest:
+        if not plan.rules and not rest:
             return None
         view = self._matcher.view(fields)
-        found = self._matcher.among(view, candidates)
-        self._wasted += len(candidates) - len(found)
+        found = self._matcher.among(view, plan.groups)
+        self._wasted += len(plan.rules) - len(found)
         if rest:
-            more = self._matcher.among(view, rest.candidates(view))
-            if more:
-                found = sorted(found + more)
-        return found
+            for groups in rest.candidates(view):
+                found += self._matcher.among(view, groups)
+        return sorted(set(found)) if len(found) > 1 else found
 
     def _learn(self, records: Sequence[bytes], received_us: int) -> None:
         """Choose witnesses anew, by how often each literal stands in what came last."""

@@ -18,20 +18,23 @@ MAX_EQUAL = 64
 """Most values of one field by which a rule is looked up."""
 
 Key = str | int | float
+Groups = tuple[tuple[int | None, tuple[int, ...]], ...]
+"""Rules that may match, by the slot that tells whether the event is one of those that they are for; None: any is."""
 
 
 class Matcher:
     """Every rule of one source. Call it with an event's fields; it gives the indices of the rules that match.
 
     A rule that raises is reported in `broken` (index to error) and not asked again until the matcher is made anew.
-    Conditions are compiled when they are first asked.
+    Conditions are compiled when they are first asked. `conditions`: guards included, for those who choose candidates.
     """
 
     def __init__(self, source: Source, rules: Sequence[Rule]) -> None:
         self.broken: dict[int, str] = {}
         self.conditions = tuple(rule.condition_for(source.name) for rule in rules)
-        self._source = source
+        self._own = tuple(rule.condition for rule in rules)
         self._compiler = Compiler(source)
+        self._guards = self._guard_slots(source, rules)
         self._functions: list[Asked | None] = [None] * len(rules)
         self._all: Index | None = None
 
@@ -40,7 +43,7 @@ class Matcher:
         view = self.view(fields)
         if self._all is None:
             self._all = Index(self, range(len(self.conditions)))
-        return self.among(view, self._all.candidates(view))
+        return sorted({at for groups in self._all.candidates(view) for at in self.among(view, groups)})
 
     def view(self, fields: Fields) -> View:
         """An event, ready to be asked."""
@@ -50,16 +53,26 @@ class Matcher:
         """How a field is found, by whatever name a rule may use for it."""
         return self._compiler.value_of(field)
 
-    def among(self, view: View, candidates: Iterable[int]) -> list[int]:
+    def grouped(self, rules: Iterable[int]) -> Groups:
+        """Rules by what they are for, so that those for other events cost one question together."""
+        groups: dict[int | None, list[int]] = {}
+        for at in rules:
+            groups.setdefault(self._guards[at], []).append(at)
+        return tuple((guard, tuple(members)) for guard, members in groups.items())
+
+    def among(self, view: View, groups: Groups) -> list[int]:
         """Those of some rules that an event matches, in the order given."""
         found: list[int] = []
         functions = self._functions
-        for at in candidates:
-            try:
-                if (functions[at] or self._compiled(at))(view):
-                    found.append(at)
-            except Exception as error:
-                self.switch_off(at, f"{type(error).__name__} while matching")
+        for guard, members in groups:
+            if guard is not None and not view[guard]:
+                continue
+            for at in members:
+                try:
+                    if (functions[at] or self._compiled(at))(view):
+                        found.append(at)
+                except Exception as error:
+                    self.switch_off(at, f"{type(error).__name__} while matching")
         return found
 
     def switch_off(self, at: int, why: str) -> None:
@@ -68,8 +81,18 @@ class Matcher:
         self._functions[at] = _never
 
     def _compiled(self, at: int) -> Asked:
-        function = self._functions[at] = self._compiler.asked(self.conditions[at])
+        function = self._functions[at] = self._compiler.asked(self._own[at])
         return function
+
+    def _guard_slots(self, source: Source, rules: Sequence[Rule]) -> list[int | None]:
+        slots: dict[int, int] = {}  # by identity: many rules share one guard, and hashing each anew takes its time
+        guards: list[int | None] = []
+        for rule in rules:
+            guard = rule.guards.get(source.name)
+            if guard is not None and id(guard) not in slots:
+                slots[id(guard)] = self._compiler.shared(guard)
+            guards.append(None if guard is None else slots[id(guard)])
+        return guards
 
 
 class Index:
@@ -86,19 +109,26 @@ class Index:
             field, keys = asked
             for key in keys:
                 by_field.setdefault(field, {}).setdefault(key, []).append(at)
-        self._always = tuple(always)
-        self._fields = [(matcher.value_of(field), rules) for field, rules in by_field.items()]
+        self._always = (matcher.grouped(always),) if always else ()
+        self._fields = [
+            (matcher.value_of(field), {key: matcher.grouped(rules) for key, rules in by_key.items()})
+            for field, by_key in by_field.items()
+        ]
 
     def __bool__(self) -> bool:
         """Whether there are any rules."""
         return bool(self._always or self._fields)
 
-    def candidates(self, view: View) -> Sequence[int]:
-        """The rules that an event may match, ascending."""
+    def candidates(self, view: View) -> Sequence[Groups]:
+        """The rules that an event may match; one under several values of the event comes several times."""
         if not self._fields:
             return self._always
-        found = [at for get, rules in self._fields for key in keys_of(get(view.fields)) for at in rules.get(key, ())]
-        return sorted({*found, *self._always}) if found else self._always
+        found: list[Groups] = []
+        for get, by_key in self._fields:
+            value = get(view.fields)
+            if value is not None:
+                found += [by_key[key] for key in keys_of(value) if key in by_key]
+        return [*found, *self._always] if self._always else found
 
 
 def equality(condition: Condition) -> tuple[str, frozenset[Key]] | None:

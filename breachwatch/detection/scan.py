@@ -9,12 +9,13 @@ A text that a rule asks for stands in the record as it is, unless the record is 
 The same scan finds out; an odd record is read, and the event is sought in as `plain_form` writes it, always in one way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import hyperscan
 import orjson
 
+from breachwatch.detection.matcher import Groups
 from breachwatch.detection.predicates import text_of
 from breachwatch.detection.views import leaves
 from breachwatch.detection.witnesses import NOT_ASCII, Clause
@@ -32,10 +33,14 @@ Writing = Literal["json", "none"]
 
 
 class Plan(NamedTuple):
-    """What follows from the literals of one record. `rules`: those that may match, ascending; `odd`: look again."""
+    """What follows from the literals of one record. `rules`: those that may match, ascending; `odd`: look again.
+
+    `groups`: the same rules, as `Matcher.among` takes them.
+    """
 
     rules: tuple[int, ...]
     odd: bool = False
+    groups: Groups = ()
 
 
 NOTHING = Plan(())
@@ -47,6 +52,7 @@ class Scan:
     Args:
         clauses: by rule, literals of which a record must hold one; None for rules that are not the scan's business.
         writing: how texts stand in what is scanned.
+        grouped: how plans hold their rules ready to be asked (`Matcher.grouped`).
         packed: the compiled form that `packed` of an equal scan gave, to be spared the compiling.
 
     Attributes:
@@ -54,7 +60,13 @@ class Scan:
         everything: the plan of a record of which nothing is known.
     """
 
-    def __init__(self, clauses: Sequence[Clause | None], writing: Writing, packed: bytes = b"") -> None:
+    def __init__(
+        self,
+        clauses: Sequence[Clause | None],
+        writing: Writing,
+        grouped: Callable[[tuple[int, ...]], Groups] = lambda _rules: (),
+        packed: bytes = b"",
+    ) -> None:
         by_literal: dict[str, list[int]] = {}
         for at, clause in enumerate(clauses):
             for literal in clause or ():
@@ -62,7 +74,9 @@ class Scan:
         self._not_ascii = tuple(by_literal.pop(NOT_ASCII, ()))
         self.literals = sorted(by_literal)
         self._rules = [tuple(by_literal[literal]) for literal in self.literals]
-        self.everything = Plan(tuple(at for at, clause in enumerate(clauses) if clause))
+        self._grouped = grouped
+        everything = tuple(at for at, clause in enumerate(clauses) if clause)
+        self.everything = Plan(everything, groups=grouped(everything))
         self._writing = writing
         self._watches_ascii = bool(self._not_ascii) or writing == "none"
         self._plans: dict[tuple[int, ...], Plan] = {}
@@ -115,7 +129,8 @@ class Scan:
                 rules.update(self._rules[number])
         if len(self._plans) >= MAX_PLANS:
             self._plans.clear()
-        plan = self._plans[key] = Plan(tuple(sorted(rules)), odd)
+        ascending = tuple(sorted(rules))
+        plan = self._plans[key] = Plan(ascending, odd, self._grouped(ascending))
         return plan
 
 

@@ -20,7 +20,7 @@ def value_test(wanted: Wanted) -> ValueTest:
             return lambda value: value is not None
         case Exists():
             return lambda value: value is None
-    test = _single(wanted)
+    test = single(wanted)
 
     def holds(value: Any) -> bool:
         if value is None:
@@ -32,7 +32,8 @@ def value_test(wanted: Wanted) -> ValueTest:
     return holds
 
 
-def _single(wanted: Wanted) -> ValueTest:
+def single(wanted: Wanted) -> ValueTest:
+    """The test of one present value."""
     match wanted:
         case Pattern():
             return _pattern(wanted)

@@ -1,6 +1,6 @@
 """An event as conditions ask it: each text made lower-case once, each shared question answered once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from breachwatch.detection.predicates import text_of
@@ -75,9 +75,13 @@ def lowered(value: Any) -> str | Many:
     return (text_of(value) or "").lower()
 
 
+WORKED_OUT = "ocsf."
+"""How names of fields begin that were worked out beside the record; no keyword is sought in them."""
+
+
 def leaves(value: Any) -> Iterator[Any]:
-    """Every single value of an event, however deep."""
-    if isinstance(value, Mapping):
+    """Every single value of what an event's field holds, however deep."""
+    if isinstance(value, dict):
         for member in value.values():
             yield from leaves(member)
     elif isinstance(value, list):
@@ -87,10 +91,24 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
+def told(fields: Fields) -> Iterator[Any]:
+    """Every single value that the record told."""
+    for name, value in fields.items():
+        if not name.startswith(WORKED_OUT):
+            yield from leaves(value)
+
+
 SEPARATOR = "\0"
 """Stands between the texts of an event where they are asked at once; texts that are sought never hold it."""
 
 
 def whole_text(view: View) -> str:
-    """Every text of an event in lower case, for keywords."""
-    return SEPARATOR.join(text.lower() for leaf in leaves(view.fields) if (text := text_of(leaf)) is not None)
+    """Every text that the record told, in lower case, for keywords."""
+    texts: list[str] = []
+    for name, value in view.fields.items():
+        if type(value) is str:
+            if not name.startswith(WORKED_OUT):
+                texts.append(value.lower())
+        elif not name.startswith(WORKED_OUT):
+            texts += [text.lower() for leaf in leaves(value) if (text := text_of(leaf)) is not None]
+    return SEPARATOR.join(texts)

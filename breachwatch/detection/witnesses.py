@@ -20,6 +20,7 @@ from functools import lru_cache
 
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Pattern, SameAs, Text, Where
 from breachwatch.detection.regex_literals import literals_of
+from breachwatch.detection.views import WORKED_OUT
 from breachwatch.sources.source import Source
 
 MIN_LITERAL = 3
@@ -37,6 +38,7 @@ Clause = frozenset[str]
 
 IMPOSSIBLE: Clause = frozenset()
 
+_WORD = re.compile(r"[A-Za-z]{3,}")
 _CUT = re.compile(r"[^\x20-\x7e]+")
 _RARE_PAIR = re.compile(r"[!#$%&'()*+;<=>?@\[\]^`{|}~]{2}")
 _NUMERIC = re.compile(r"-?\d*(?:\.\d*)?(?:e[+-]?\d*)?|[+-]\d*")
@@ -53,24 +55,31 @@ class Seen:
     source: Source
     everything: bool
 
-    def holds(self, field: str | None) -> bool:
-        """Whether every text that the field's value could be is in what is scanned."""
+    def pieces_in(self, field: str | None) -> "Callable[[str], tuple[str, ...]] | None":
+        """How a text that the field's value holds is cut into pieces that stand in what is scanned; None: it need not.
+
+        A keyword is about every value but those worked out beside the record (`views.WORKED_OUT`).
+        """
         if field is not None and field in self.source.constants and field not in self.source.attributes:
-            return False
+            return None
         if self.everything:
-            return True
+            return pieces
         raw = self.source.raw
         if raw is None:
-            return False
+            return None
         if field is None:
-            return raw.verbatim is None and not raw.derived
+            made = {path for path in raw.derived if not path.startswith(WORKED_OUT)}
+            whole, in_words = not made, made <= raw.pieced
+            return None if raw.verbatim is not None else pieces if whole else words if in_words else None
         path = self.source.native(field)
         if path is None:
-            return True
+            return pieces
         prefixes = {".".join(path[:length]) for length in range(1, len(path) + 1)}
-        if prefixes & raw.derived or any(each.startswith(f"{'.'.join(path)}.") for each in raw.derived):
-            return False
-        return raw.verbatim is None or bool(prefixes & raw.verbatim)
+        dotted = ".".join(path)
+        made = {each for each in raw.derived if each in prefixes or each.startswith(f"{dotted}.")}
+        if made:
+            return words if made <= raw.pieced else None
+        return pieces if raw.verbatim is None or prefixes & raw.verbatim else None
 
 
 Cost = Callable[[Clause], float]
@@ -120,28 +129,29 @@ def _without_longer(union: set[str]) -> Clause:
 
 def _of_test(where: Where, seen: Seen) -> Iterator[Clause]:
     """Every clause that one test gives."""
-    if isinstance(where.wanted, SameAs) or not seen.holds(where.field):
+    cut = seen.pieces_in(where.field)
+    if isinstance(where.wanted, SameAs) or cut is None:
         return
     match where.wanted:
         case Text(parts=parts):
             for part in parts:
                 if isinstance(part, str):
-                    yield from (frozenset((piece,)) for piece in pieces(part))
-                    if not part.isascii():
+                    yield from (frozenset((piece,)) for piece in cut(part))
+                    if not part.isascii() and cut is pieces:
                         yield frozenset((NOT_ASCII,))
         case Pattern(expression=expression, flags=flags, besides=besides):
-            yield from pattern_clauses(expression, flags)
+            yield from pattern_clauses(expression, flags, cut)
             for is_wanted, beside in besides:
                 if is_wanted:
-                    yield from pattern_clauses(beside, flags)
+                    yield from pattern_clauses(beside, flags, cut)
 
 
 @lru_cache(maxsize=4096)
-def pattern_clauses(expression: str, flags: str) -> tuple[Clause, ...]:
+def pattern_clauses(expression: str, flags: str, cut: Callable[[str], tuple[str, ...]]) -> tuple[Clause, ...]:
     """The clauses of a regular expression: of each, one literal stands in whatever it finds."""
     found: list[Clause] = []
     for alternatives in literals_of(expression, flags):
-        best = [max(pieces(each), key=len, default=None) for each in alternatives]
+        best = [max(cut(each), key=len, default=None) for each in alternatives]
         if all(best) and len(best) <= MAX_CLAUSE:
             found.append(frozenset(each for each in best if each))
     return tuple(found)
@@ -156,3 +166,8 @@ def pieces(text: str) -> tuple[str, ...]:
         for piece in cut
         if (len(piece) >= MIN_LITERAL or _RARE_PAIR.fullmatch(piece)) and not _NUMERIC.fullmatch(piece)
     )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The runs of ASCII letters in a text: what stands in the record of a value that was put together."""
+    return tuple(word[:MAX_LITERAL].lower() for word in _WORD.findall(text))

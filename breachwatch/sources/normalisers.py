@@ -10,6 +10,7 @@ from typing import Any
 
 from breachwatch.sources import clouds, m365, windows
 from breachwatch.sources.event import Dead, Ignored
+from breachwatch.sources.json_glance import Glanced
 
 Normalise = Callable[[dict[str, Any]], dict[str, Any] | Ignored | Dead]
 
@@ -34,3 +35,14 @@ MADE_BY: dict[str, frozenset[str]] = {
     "windows-unpacked": windows.MADE,
 }
 """Native paths, by normaliser, whose text need not stand in the raw record; all else it gives stands there as it is."""
+
+PIECED = frozenset({"User", "TimeCreated_SystemTime", "ParameterTexts"})
+"""Those of them that are only put together: every run of letters in them stands in the raw record."""
+
+GLANCED_BY: dict[str, Glanced] = {
+    "cloudtrail": Glanced(kept=("eventName", "eventtime")),
+    "okta": Glanced(kept=("eventType",)),
+    "windows": windows.GLANCED,
+    "windows-unpacked": windows.GLANCED,
+}
+"""What the time of a record depends on, by normaliser; the others' records are always read whole."""

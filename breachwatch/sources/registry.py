@@ -17,8 +17,9 @@ from breachwatch.sources.carriers import Decode, carrier_parser
 from breachwatch.sources.definition import HEADED, WITH_PARSER, Definition, Derivation, derived_name, known_zone
 from breachwatch.sources.event import Parse
 from breachwatch.sources.event_reader import Derived, event_reader, with_derived
+from breachwatch.sources.json_glance import Glanced, json_glance
 from breachwatch.sources.json_lines import Prepare, json_parser
-from breachwatch.sources.normalisers import MADE_BY, NORMALISERS
+from breachwatch.sources.normalisers import GLANCED_BY, MADE_BY, NORMALISERS, PIECED
 from breachwatch.sources.parsers import PARSERS
 from breachwatch.sources.source import Answers, Framing, Raw, Source
 from breachwatch.sources.source import Path as SourcePath
@@ -155,7 +156,8 @@ def _reading(definition: Definition, zone: ZoneInfo) -> _Reading:
         time_required=definition.time.required,
     )
     if definition.format == "json":
-        return _Reading(json_parser(event_of, prepare), raw=_json_raw(definition, derived))
+        parse = json_parser(event_of, prepare)
+        return _Reading(parse, _json_glance(definition, zone, parse), _json_raw(definition, derived))
     return _Reading(carrier_parser(_decoder(definition, zone), event_of, prepare))
 
 
@@ -193,13 +195,35 @@ def _preparation(definition: Definition) -> Prepare | None:
     )
 
 
+def _json_glance(definition: Definition, zone: ZoneInfo, parse: Parse) -> Parse | None:
+    normalise, unwrap = definition.normalise, definition.unwrap
+    glanced = Glanced() if normalise is None else GLANCED_BY.get(normalise)
+    if glanced is None or unwrap.texts or definition.flatten:
+        return None
+    around = [_path(around)[0] for around in (unwrap.envelope, unwrap.column, unwrap.within) if around]
+    required = [_path(native) for native in definition.required]
+    paths = definition.time.paths()
+    formats = [reader(form, zone) for form in definition.time.formats]
+    return json_glance(
+        parse,
+        event_reader(paths, formats, required, [], time_required=definition.time.required),
+        [*paths, *required],
+        replace(glanced, elsewhere={**glanced.elsewhere, **dict.fromkeys(around, "")}),
+        None if normalise is None else NORMALISERS[normalise],
+    )
+
+
 def _json_raw(definition: Definition, derived: Sequence[Derived]) -> Raw | None:
     # JSON text within JSON is escaped twice, and not every normaliser tells what it makes.
     unwrap = definition.unwrap
     made = frozenset[str]() if definition.normalise is None else MADE_BY.get(definition.normalise)
     if unwrap.column or unwrap.texts or made is None:
         return None
-    return Raw("json", derived=made.union(each.key for each in derived))
+    # What is only the first of several fields stands in the record as it is; what is translated need not.
+    worked_out = {each.key for each in derived if each.values or each.otherwise is not None or each.absent is not None}
+    # Where such a field is taken from one that is made, it is made as well.
+    worked_out |= {each.key for each in derived if any(".".join(path) in made for path in each.paths)}
+    return Raw("json", derived=made | worked_out, pieced=made & PIECED)
 
 
 def _framing(definition: Definition) -> Framing:

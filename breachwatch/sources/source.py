@@ -27,11 +27,14 @@ class Raw:
 
     `escapes`: `json` where texts stand as JSON writes them, `none` where they stand as they are. `verbatim`: dotted
     native paths whose text stands in the record; None means all but `derived`, which are worked out at reading.
+    `pieced`: those of `derived` of which at least every run of ASCII letters stands in the record, such as a domain and
+    a name put together.
     """
 
     escapes: Literal["json", "none"]
     verbatim: frozenset[str] | None = None
     derived: frozenset[str] = frozenset()
+    pieced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
