@@ -23,6 +23,7 @@ EXAMPLE = Path(__file__).with_name("example.toml")
 _TABLE_OR_KEY = re.compile(r"\s*(?:(?P<list>\[)?\[(?P<table>[^\[\]]+)\]|(?P<key>[\w.\"'-]+)\s*=)")
 Zone = Annotated[str, AfterValidator(known_zone)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _Section(BaseModel):
@@ -60,6 +61,11 @@ class _Read(_Section):
         """The name under which this source is loaded, its zone included."""
         return zoned_name(self.source, self.timezone or "")
 
+    @property
+    def every_source(self) -> tuple[str, ...]:
+        """The sources it may bring records of, without their zone."""
+        return (self.source,)
+
 
 class FileInput(_Read):
     """Follow a growing file (or every file of a glob) through rotation, truncation and restarts.
@@ -87,7 +93,41 @@ class StdinInput(_Read):
     type: Literal["stdin"]
 
 
-Input = Annotated[FileInput | SyslogInput | StdinInput, Field(discriminator="type")]
+class OtlpInput(_Read):
+    """Take OTLP logs over HTTP. The token is made at first start and kept in this file (default: otlp.token in state).
+
+    `sources`: what the first of the attributes `route_by` says, to the source its records are of; all others are of
+    `source`.
+    """
+
+    type: Literal["otlp"]
+    host: str = "127.0.0.1"
+    port: Port = 4318
+    token_file: Path | None = None
+    route_by: tuple[str, ...] = Field(default=("service.name",), min_length=1)
+    sources: dict[str, str] = {}
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def every_source(self) -> tuple[str, ...]:
+        """The sources it may bring records of, without their zone."""
+        return tuple(dict.fromkeys((self.source, *self.sources.values())))
+
+    @model_validator(mode="after")
+    def _no_clear_text_beyond_this_machine(self) -> "OtlpInput":
+        if self.host not in _LOOPBACK and not (self.certificate_file and self.key_file):
+            raise ValueError(
+                "OTLP may leave loopback only with certificate_file and key_file; "
+                "or keep host = 127.0.0.1 behind a proxy that speaks TLS"
+            )
+        return self
+
+
+Input = Annotated[FileInput | SyslogInput | StdinInput | OtlpInput, Field(discriminator="type")]
+
+
+_OTLP_FILES = ("token_file", "certificate_file", "key_file")
 
 
 class LedgerSection(_Section):
@@ -109,7 +149,7 @@ class DeskSection(_Section):
 
     @model_validator(mode="after")
     def _no_clear_text_beyond_this_machine(self) -> "DeskSection":
-        if self.host not in ("127.0.0.1", "::1", "localhost") and not (self.certificate_file and self.key_file):
+        if self.host not in _LOOPBACK and not (self.certificate_file and self.key_file):
             raise ValueError(
                 "the desk may leave loopback only with certificate_file and key_file; "
                 "or keep host = 127.0.0.1 behind a proxy that speaks TLS"
@@ -299,16 +339,18 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         return section and section.model_copy(update={name: at(getattr(section, name)) for name in names})
 
     directory, known = settings.directory, sectioned(settings.enrichment, "assets", "networks")
-    inputs = tuple(
-        entry.model_copy(update={"path": str(base / entry.path)}) if isinstance(entry, FileInput) else entry
-        for entry in settings.inputs
-    )
+
+    def anchored_input(entry: Input) -> Input:
+        if isinstance(entry, FileInput):
+            return entry.model_copy(update={"path": str(base / entry.path)})
+        return sectioned(entry, *_OTLP_FILES) if isinstance(entry, OtlpInput) else entry
+
     return settings.model_copy(
         update={
             "state_dir": at(settings.state_dir),
             "playbooks_dir": at(settings.playbooks_dir),
             "source_files": tuple(base / path for path in settings.source_files),
-            "inputs": inputs,
+            "inputs": tuple(anchored_input(entry) for entry in settings.inputs),
             "ledger": sectioned(settings.ledger, "url_file"),
             "desk": sectioned(settings.desk, "certificate_file", "key_file"),
             "ingest": sectioned(settings.ingest, "token_file"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from breachwatch.kernel.errors import ContentError
-from breachwatch.settings import EXAMPLE, CsvDirectorySection, FileInput, read_settings, write_example
+from breachwatch.settings import EXAMPLE, CsvDirectorySection, FileInput, OtlpInput, read_settings, write_example
 
 GOOD = """
 state_dir = "state"
@@ -85,7 +85,7 @@ def test_the_example_is_read_as_it_is_and_with_everything_in_it_switched_on(tmp_
     all_on = re.sub(r"^#(?! )", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
     (tmp_path / "breachwatch.toml").write_text(all_on, encoding="utf-8")
     settings = read_settings(tmp_path / "breachwatch.toml")
-    assert (len(settings.inputs), settings.directory is None) == (3, False)
+    assert (len(settings.inputs), settings.directory is None) == (4, False)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,17 @@ def test_an_input_s_zone_is_checked_and_is_part_of_the_name_of_what_it_reads(tmp
     (tmp_path / "breachwatch.toml").write_text(GOOD, encoding="utf-8")
     assert read_settings(tmp_path / "breachwatch.toml").inputs[0].reads == "linux-sshd"
     assert any("Europe/Berln" in line for line in read(tmp_path, zoned.replace("Berlin", "Berln")))
+
+
+def test_otlp_stays_on_this_machine_unless_it_has_a_certificate(tmp_path: Path) -> None:
+    table = '[[inputs]]\ntype = "otlp"\nsource = "otlp-logs"\nsources = {a = "linux-sshd", b = "otlp-logs"}\n'
+    minimal = '[organisation]\nname = "x"\ndpo_name = "y"\ndpo_email = "z"\n[mail]\nsender = "a@example.com"\n'
+    path = tmp_path / "breachwatch.toml"
+    path.write_text(minimal + table + 'token_file = "t"\n', encoding="utf-8")
+    (entry,) = read_settings(path).inputs
+    assert isinstance(entry, OtlpInput)
+    assert entry.every_source == ("otlp-logs", "linux-sshd")
+    assert (entry.port, entry.token_file) == (4318, tmp_path / "t")
+    path.write_text(minimal + table + 'host = "0.0.0.0"\n', encoding="utf-8")
+    with pytest.raises(ContentError, match="OTLP may leave loopback only with certificate_file and key_file"):
+        read_settings(path)

@@ -1,7 +1,5 @@
 """The desk of the service: its address, its parts and the token that programs send logs with."""
 
-import os
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,9 +9,10 @@ from breachwatch.console.serving import WebServer, listen
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.ledger.store import Store
 from breachwatch.pipeline import CaseFlow
-from breachwatch.settings import Settings, read_secret
+from breachwatch.settings import Settings
 from breachwatch.sources.source import Source
 from breachwatch.wiring.clock import now
+from breachwatch.wiring.tokens import kept_token
 
 
 def build_desk(
@@ -38,7 +37,7 @@ def build_desk(
             now=now,
             status=status,
             append=spool.append,
-            ingest_token_hash=token_hash(_ingest_token(settings)),
+            ingest_token_hash=token_hash(kept_token(settings.ingest.token_file or settings.state_dir / "ingest.token")),
             sources=tuple(name for name in sources if "@" not in name),
             allowed_hosts=section.allowed_hosts,
             secure_cookies=url.startswith("https://"),
@@ -47,12 +46,3 @@ def build_desk(
         )
     )
     return WebServer(app, listener, section.certificate_file, section.key_file), url
-
-
-def _ingest_token(settings: Settings) -> str:
-    path = settings.ingest.token_file or settings.state_dir / "ingest.token"
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-    return read_secret(path)

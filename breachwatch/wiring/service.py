@@ -12,6 +12,7 @@ from breachwatch.clocks.regimes import package_regimes
 from breachwatch.collectors.directory import CsvDirectory, NdjsonDirectory, SqlDirectory
 from breachwatch.collectors.enrichment_files import open_enrichment
 from breachwatch.collectors.file_tail import FileTail
+from breachwatch.collectors.otlp import OtlpListener
 from breachwatch.collectors.stdin import StdinInlet
 from breachwatch.collectors.syslog import SyslogListener
 from breachwatch.couriers.courier import Courier, Sender
@@ -38,6 +39,8 @@ from breachwatch.pipeline.letters import CaseLetters
 from breachwatch.settings import (
     CsvDirectorySection,
     FileInput,
+    Input,
+    OtlpInput,
     Settings,
     StdinInput,
     SyslogInput,
@@ -48,6 +51,7 @@ from breachwatch.sources.source import Source
 from breachwatch.wiring.clock import now
 from breachwatch.wiring.content import shipped_or
 from breachwatch.wiring.desk import build_desk
+from breachwatch.wiring.otlp import build_otlp
 from breachwatch.wiring.stores import store_with
 
 
@@ -83,7 +87,7 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         ContentError: settings, sources, playbooks or keys with every problem found.
         UnavailableError: the state folder, database or port cannot be had.
     """
-    zoned = {(entry.source, entry.timezone) for entry in settings.inputs if entry.timezone}
+    zoned = {(name, entry.timezone) for entry in settings.inputs if entry.timezone for name in entry.every_source}
     sources = load_sources(settings.source_files, timezone=settings.organisation.timezone, zoned=zoned)
     _known_sources(settings, sources)
     content = shipped_or(settings.playbooks_dir, sources)
@@ -104,7 +108,7 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         waypoint=waypoint,
         now=now,
     )
-    followed = [(entry, _collector(entry, sources[entry.reads], spool, waypoint)) for entry in settings.inputs]
+    followed = [(entry, _collector(entry, settings, sources, spool, waypoint)) for entry in settings.inputs]
 
     watches = _watches(settings, flow, store, spool, pseudonymise, waypoint)
     watched: list[Watching] = [*watches.values()]
@@ -154,7 +158,7 @@ def _watches(
 
 
 def _known_sources(settings: Settings, sources: Mapping[str, Source]) -> None:
-    unknown = [entry.source for entry in settings.inputs if entry.reads not in sources]
+    unknown = [name for entry in settings.inputs for name in entry.every_source if name not in sources]
     if unknown:
         known = ", ".join(sorted(sources))
         raise ContentError(
@@ -183,13 +187,16 @@ def _directory(settings: Settings) -> CsvDirectory | NdjsonDirectory | SqlDirect
     return SqlDirectory(read_secret(section.url_file), section.query, *columns)
 
 
-Collector = FileTail | SyslogListener | StdinInlet
+Collector = FileTail | SyslogListener | StdinInlet | OtlpListener
 
 
 def _collector(
-    entry: FileInput | SyslogInput | StdinInput, source: Source, spool: Spool, waypoint: Waypoint
+    entry: Input, settings: Settings, sources: Mapping[str, Source], spool: Spool, waypoint: Waypoint
 ) -> Collector:
+    source = sources[entry.reads]
     match entry:
+        case OtlpInput():
+            return build_otlp(entry, settings, sources, spool, waypoint)
         case FileInput(path=path, start=start):
             return FileTail(path, source.name, spool.append, spool.position, now, waypoint=waypoint, start=start)
         case SyslogInput(host=address, port=port, protocol=protocol):

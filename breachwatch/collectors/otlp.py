@@ -1,0 +1,268 @@
+"""OTLP logs over HTTP: `POST /v1/logs`, protobuf or JSON, answered only when every record is durable.
+
+Whatever speaks OTLP can send: an OpenTelemetry collector, Vector, Fluent Bit, an SDK. Source: OTLP specification 1.5,
+OTLP/HTTP.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+import orjson
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+
+from breachwatch.collectors.inlet import Append, Now
+from breachwatch.collectors.lines import ChunkBuilder
+from breachwatch.collectors.otlp_records import LogRecord, OtlpError, Routing, from_json, from_protobuf, raw_record
+from breachwatch.kernel.errors import UnavailableError
+from breachwatch.kernel.ports import Waypoint, passing
+
+PATH = "/v1/logs"
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+MAX_BODY_BYTES = 8 << 20
+MAX_PLAIN_BYTES = 32 << 20
+"""A body, once unpacked."""
+MAX_UNDER_WAY = 16
+BODY_SECONDS = 30.0
+RETRY_SECONDS = 5
+
+Run = Callable[[asyncio.Event], Awaitable[object]]
+Serve = Callable[[Any], Run]
+"""`(ASGI application) -> what runs it until an event is set`: a web server is none of this module's business."""
+
+
+class _RefusalError(Exception):
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.headers = status, message, dict(headers or {})
+
+
+class OtlpListener:
+    """Takes log records over HTTP and hands each to the source that the routing says.
+
+    The same request sent again is the same records: an exporter whose answer was lost may repeat itself, and nothing
+    counts twice. Without room, with a store that takes nothing, it asks the sender to come again.
+
+    Args:
+        place: where it listens, for people: `127.0.0.1 port 4318`.
+        routing: which source a record is of.
+        token: what senders must show as `Authorization: Bearer`.
+        append: stores a chunk; durable when it returns.
+        now: the wall clock.
+        serve: runs the application.
+        waypoint: told of `otlp:before-append` and `otlp:after-append`.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        routing: Routing,
+        token: str,
+        append: Append,
+        now: Now,
+        serve: Serve,
+        waypoint: Waypoint = passing,
+        *,
+        max_under_way: int = MAX_UNDER_WAY,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._place = place
+        self._routing = routing
+        self._token = sha256(token.encode()).digest()
+        self._append = append
+        self._now = now
+        self._serve = serve
+        self._waypoint = waypoint
+        self._max_under_way = max_under_way
+        self._body_seconds = body_seconds
+        self._under_way = 0
+        self._last_at: datetime | None = None
+        self._trouble = ""
+        self.stored = 0
+        self.refused = 0
+
+    def status(self) -> dict[str, object]:
+        """What an operator should see. `refused`: requests of which nothing was taken."""
+        return {
+            "place": self._place,
+            "stored": self.stored,
+            "refused": self.refused,
+            "last_at": self._last_at,
+            "trouble": self._trouble,
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        await self._serve(self)(stop)
+
+    # ------------------------------------------------------------------ HTTP
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The ASGI application."""
+        if scope["type"] != "http":
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        spoken = JSON if kind == JSON else PROTOBUF
+        try:
+            self._admit(scope, headers, kind)
+            status, body, more = 200, await self._take(headers, kind, receive), {}
+        except _RefusalError as refusal:
+            self.refused += 1
+            status, body, more = refusal.status, _status(refusal.message, spoken), refusal.headers
+        told = {"content-type": spoken, "content-length": str(len(body)), **more}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body})
+
+    def _admit(self, scope: Any, headers: Mapping[str, str], kind: str) -> None:
+        if scope["path"] != PATH:
+            raise _RefusalError(404, f"Logs are taken at {PATH}.")
+        if scope["method"] != "POST":
+            raise _RefusalError(405, "Send logs by POST.", {"allow": "POST"})
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        shown = sha256(token.strip().encode("latin-1")).digest()
+        if scheme.lower() != "bearer" or not compare_digest(shown, self._token):
+            wanted = {"www-authenticate": 'Bearer realm="otlp"'}
+            raise _RefusalError(401, "Send the token as `Authorization: Bearer TOKEN`.", wanted)
+        if kind not in (PROTOBUF, JSON):
+            raise _RefusalError(415, f"Send {PROTOBUF} or {JSON}.")
+        if headers.get("content-encoding", "identity").strip().lower() not in ("identity", "gzip", ""):
+            raise _RefusalError(415, "Send the body plain or with gzip.", {"accept-encoding": "gzip"})
+        if self._under_way >= self._max_under_way:
+            raise _RefusalError(429, "Too many requests at once.", {"retry-after": "1"})
+
+    async def _take(self, headers: Mapping[str, str], kind: str, receive: Any) -> bytes:
+        self._under_way += 1
+        try:
+            body = await self._body(headers, receive)
+            return await asyncio.to_thread(self._store, body, kind)
+        finally:
+            self._under_way -= 1
+
+    async def _body(self, headers: Mapping[str, str], receive: Any) -> bytes:
+        too_large = _RefusalError(413, f"More than {MAX_BODY_BYTES >> 20} MiB; send smaller batches.")
+        if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+            raise too_large
+        held = bytearray()
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _RefusalError(400, "The body ended early.")
+                    held += message.get("body", b"")
+                    if len(held) > MAX_BODY_BYTES:
+                        raise too_large
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError as error:
+            raise _RefusalError(408, "The body took too long.") from error
+        packed = headers.get("content-encoding", "").strip().lower() == "gzip"
+        return _unpacked(bytes(held)) if packed else bytes(held)
+
+    # ------------------------------------------------------------------ storing
+
+    def _store(self, body: bytes, kind: str) -> bytes:
+        try:
+            records = from_json(body) if kind == JSON else from_protobuf(body)
+        except OtlpError as error:
+            raise _RefusalError(400, f"Not taken: {error}.") from error
+        now = self._now()
+        builders, empty = self._sorted(records, _origin(body, records, now))
+        try:
+            for builder in builders:
+                self._store_all(builder, now)
+        except UnavailableError as error:
+            self._trouble = str(error)
+            again = {"retry-after": str(RETRY_SECONDS)}
+            raise _RefusalError(503, "Records cannot be stored just now; send them again.", again) from error
+        self._trouble = ""
+        return _response(empty, kind)
+
+    def _sorted(self, records: Iterable[LogRecord], origin: str) -> tuple[list["_Batches"], int]:
+        batches: dict[str, _Batches] = {}
+        empty = 0
+        for record in records:
+            source = self._routing.source_of(record)
+            raw = raw_record(record, json=source in self._routing.json)
+            if raw is None:
+                empty += 1
+                continue
+            batches.setdefault(source, _Batches(source, origin)).add(raw)
+        return list(batches.values()), empty
+
+    def _store_all(self, batches: "_Batches", now: datetime) -> None:
+        for chunk in batches.chunks(now):
+            self._waypoint("otlp:before-append")
+            self._append(chunk, None)
+            self._waypoint("otlp:after-append")
+            self.stored += len(chunk.records)
+            self._last_at = now
+
+
+class _Batches:
+    """The records of one request that are of one source."""
+
+    def __init__(self, source: str, origin: str) -> None:
+        self._builder = ChunkBuilder(source, origin)
+        self._records: list[Any] = []
+
+    def add(self, record: Any) -> None:
+        self._records.append(record)
+
+    def chunks(self, now: datetime) -> Iterable[Any]:
+        yield from self._builder.chunks(self._records, now)
+        last = self._builder.take(now)
+        if last is not None:
+            yield last
+
+
+def _origin(body: bytes, records: Iterable[LogRecord], now: datetime) -> str:
+    """Where records come from, by which the ids of their events are derived: the same for a request sent again.
+
+    Records that tell no time at all could truly be two equal ones; they are told apart by when they were received.
+    """
+    digest = sha256(body)
+    if not all(record.time_ns or record.observed_ns for record in records):
+        digest.update(b"\0at\0" + now.isoformat().encode())
+    return f"otlp#{digest.hexdigest()[:32]}"
+
+
+def _unpacked(body: bytes) -> bytes:
+    unit = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        plain = unit.decompress(body, MAX_PLAIN_BYTES)
+    except zlib.error as error:
+        raise _RefusalError(400, "The body is no gzip.") from error
+    if unit.unconsumed_tail:
+        raise _RefusalError(413, f"More than {MAX_PLAIN_BYTES >> 20} MiB once unpacked; send smaller batches.")
+    if not unit.eof:
+        raise _RefusalError(400, "The body is no whole gzip.")
+    return plain
+
+
+def _response(empty: int, kind: str) -> bytes:
+    """`ExportLogsServiceResponse`: empty when all went well, `partial_success` when something was left out."""
+    message = "records without body and attributes were left out"
+    if kind == JSON:
+        told = {"partialSuccess": {"rejectedLogRecords": str(empty), "errorMessage": message}} if empty else {}
+        return orjson.dumps(told)
+    response = ExportLogsServiceResponse()
+    if empty:
+        response.partial_success.rejected_log_records = empty
+        response.partial_success.error_message = message
+    return bytes(response.SerializeToString())
+
+
+def _status(message: str, kind: str) -> bytes:
+    """`google.rpc.Status`, which has its text in field 2. Source: OTLP/HTTP, "Failures"."""
+    if kind == JSON:
+        return orjson.dumps({"message": message})
+    text = message.encode()
+    size = bytes([len(text)]) if len(text) < 0x80 else bytes([len(text) & 0x7F | 0x80, len(text) >> 7])
+    return b"\x12" + size + text
