@@ -167,7 +167,7 @@ def test_a_parser_that_fails_costs_the_record_not_the_stream(content: Content, s
             raise RuntimeError("c-1 was here")
         return sources["app-audit"].parse(raw, received_us)
 
-    broken = {**sources, "app-audit": replace(sources["app-audit"], parse=fails)}
+    broken = {**sources, "app-audit": replace(sources["app-audit"], parse=fails, glance=None)}
     detected = Detector(content, broken, PSEUDONYM).match(chunk(b"!", EXPORT))
     assert detected.tally.dead == {"the parser failed: RuntimeError": 1}
     assert len(detected.matches) == 1
