@@ -10,6 +10,7 @@ from breachwatch.cli import running as running
 from breachwatch.cli import demo as demo
 from breachwatch.cli import replaying as replaying
 from breachwatch.cli import tuning as tuning
+from breachwatch.cli import reading as reading
 from breachwatch.cli import rules as rules
 from breachwatch.cli import matching as matching
 from breachwatch.cli import checking as checking

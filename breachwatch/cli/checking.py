@@ -8,12 +8,12 @@ import typer
 from breachwatch import wiring
 from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, err, out, write_json
 from breachwatch.cli.matching import check_rules
-from breachwatch.cli.root import app
+from breachwatch.cli.root import CHECK, app
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.settings import read_settings
 
 
-@app.command(epilog="Examples: `breachwatch check playbooks/` · `breachwatch check rules/`")
+@app.command(rich_help_panel=CHECK, epilog="Examples: `breachwatch check playbooks/` · `breachwatch check rules/`")
 def check(
     folder: Annotated[Path, typer.Argument(help="A playbooks folder, or a plain folder of Sigma rules.")] = Path(
         "playbooks"
@@ -41,7 +41,7 @@ def check(
         out.print(summary, highlight=False)
 
 
-@app.command(epilog="Example: `breachwatch verify -c breachwatch.toml && echo unaltered`")
+@app.command(rich_help_panel=CHECK, epilog="Example: `breachwatch verify -c breachwatch.toml && echo unaltered`")
 def verify(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Prove that no case file was changed since it was written; names the first broken fact of each incident."""
     store = wiring.open_store(read_settings(config), must_exist=True)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from breachwatch import wiring
 from breachwatch.cli.common import err, log_to_stderr, now, out
-from breachwatch.cli.root import app
+from breachwatch.cli.root import RUN, app
 from breachwatch.demo.headless import DemoDpo, Waited
 from breachwatch.engines.host import stop_on_signals
 from breachwatch.engines.memory import settle_memory
@@ -21,7 +21,10 @@ from breachwatch.kernel.errors import RefusedError
 Found = TypeVar("Found")
 
 
-@app.command(epilog="Examples: `breachwatch demo` · `breachwatch demo --fresh` · `breachwatch demo --headless`")
+@app.command(
+    rich_help_panel=RUN,
+    epilog="Examples: `breachwatch demo` · `breachwatch demo --fresh` · `breachwatch demo --headless`",
+)
 def demo(
     state: Annotated[Path, typer.Option(help="Folder of the demo; it goes on where it was.")] = Path("demo-state"),
     fresh: Annotated[

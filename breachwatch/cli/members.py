@@ -7,13 +7,13 @@ import typer
 
 from breachwatch import wiring
 from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, now, out, write_json
-from breachwatch.cli.root import app
+from breachwatch.cli.root import CHECK, app
 from breachwatch.kernel.facts import Role
 from breachwatch.kernel.time import rfc3339
 from breachwatch.settings import Settings, read_settings
 
 member_app = typer.Typer(help="Members of the team who may sign in to the desk.", no_args_is_help=True)
-app.add_typer(member_app, name="member")
+app.add_typer(member_app, name="member", rich_help_panel=CHECK)
 
 
 @member_app.command("add", epilog="Example: `breachwatch member add camille --role dpo`")

@@ -27,14 +27,15 @@ from breachwatch.cli.common import (
     total_bytes,
     write_json,
 )
-from breachwatch.cli.root import app
+from breachwatch.cli.root import TRY, app
 from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.streams import Alert, Tally, alert_line
 
 
 @app.command(
+    rich_help_panel=TRY,
     epilog="Examples: `breachwatch replay auth.log --source linux-sshd` · "
-    "`breachwatch replay access.log.gz --source web-access --json`"
+    "`breachwatch replay access.log.gz --source web-access --json`",
 )
 def replay(
     files: Annotated[list[Path], typer.Argument(help="Log files, oldest first; .gz is read too.", metavar="FILE...")],

@@ -7,6 +7,10 @@ import typer
 from breachwatch import __version__
 from breachwatch.cli.common import err, out
 
+RUN = "Run it"
+TRY = "Try rules before trusting them"
+CHECK = "Check and manage"
+
 app = typer.Typer(
     name="breachwatch",
     help="Detection, the 72-hour clock, filings and notices: from a log line to an approved breach notification.",

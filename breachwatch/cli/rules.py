@@ -21,14 +21,14 @@ from breachwatch.cli.common import (
     write_json,
 )
 from breachwatch.cli.junit import junit
-from breachwatch.cli.root import app
+from breachwatch.cli.root import TRY, app
 from breachwatch.detection.coverage import Coverage, coverage, navigator_layer
 from breachwatch.detection.lint import Linted, count
 
 rules_app = typer.Typer(
     help="Sigma rules: what they match, whether they are well written, what they cover.", no_args_is_help=True
 )
-app.add_typer(rules_app, name="rules", rich_help_panel="Try rules before trusting them")
+app.add_typer(rules_app, name="rules", rich_help_panel=TRY)
 
 FolderArgument = Annotated[Path, typer.Argument(help="A folder of Sigma rules, or a playbooks folder.", metavar="DIR")]
 SHOWN = 30

@@ -8,12 +8,14 @@ from rich.filesize import decimal
 
 from breachwatch import wiring
 from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, err, log_to_stderr, out
-from breachwatch.cli.root import app
+from breachwatch.cli.root import RUN, app
 from breachwatch.engines.memory import settle_memory
 from breachwatch.settings import read_settings, write_example
 
 
-@app.command(epilog="Example: `breachwatch init` · `breachwatch init -c /etc/breachwatch/breachwatch.toml`")
+@app.command(
+    rich_help_panel=RUN, epilog="Example: `breachwatch init` · `breachwatch init -c /etc/breachwatch/breachwatch.toml`"
+)
 def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write an example of the settings file, with remarks; a file that is there already is left as it is."""
     write_example(config)
@@ -24,7 +26,7 @@ def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
     )
 
 
-@app.command(epilog="Example: `breachwatch up -c breachwatch.toml`")
+@app.command(rich_help_panel=RUN, epilog="Example: `breachwatch up -c breachwatch.toml`")
 def up(
     config: ConfigOption = DEFAULT_CONFIG,
     engine: Annotated[Literal["embedded"], typer.Option(help="What carries the streams.")] = "embedded",

@@ -31,7 +31,7 @@ from breachwatch.cli.common import (
     write_json,
 )
 from breachwatch.cli.picture import BAR, bar, svg
-from breachwatch.cli.root import app
+from breachwatch.cli.root import TRY, app
 from breachwatch.cli.tuned import threshold_text, timespan_text, tuned_lines
 from breachwatch.detection.adjustments import timespan_of
 from breachwatch.detection.tuning import Tuned
@@ -39,7 +39,7 @@ from breachwatch.engines.memory import settle_memory
 
 
 @app.command(
-    rich_help_panel="Try rules before trusting them",
+    rich_help_panel=TRY,
     epilog="Examples: `breachwatch tune credential-stuffing app.log --source app-audit` · "
     "`breachwatch tune ssh-brute-force auth.log* --source linux-sshd --try 20,50,80 --svg thresholds.svg`",
 )

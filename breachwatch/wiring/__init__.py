@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from breachwatch.wiring.content import check_playbooks
     from breachwatch.wiring.demo import Demo, build_demo
     from breachwatch.wiring.matching import Hit, Matching, build_matching, load_plain_rules
+    from breachwatch.wiring.reading import Reading
     from breachwatch.wiring.replaying import Advance, Logs, build_replay, build_tuning
     from breachwatch.wiring.rules import lint_rules, tagged_rules
     from breachwatch.wiring.service import Service, build_service
+    from breachwatch.wiring.sources import known_source, known_sources, logsource_text
     from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Logs",
     "Matching",
     "NoCache",
+    "Reading",
     "Service",
     "add_member",
     "build_demo",
@@ -34,8 +37,11 @@ __all__ = [
     "build_service",
     "build_tuning",
     "check_playbooks",
+    "known_source",
+    "known_sources",
     "lint_rules",
     "load_plain_rules",
+    "logsource_text",
     "now",
     "offer",
     "offer_sign_in",
@@ -44,6 +50,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "logsource_text": "sources",
+    "known_sources": "sources",
+    "known_source": "sources",
+    "Reading": "reading",
     "Advance": "replaying",
     "Cache": "cache",
     "Demo": "demo",
