@@ -12,8 +12,8 @@ from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.yaml import Node
 
 ACTIONS = ("global", "reset", "repeat")
-MAX_MERGED = 1_000_000
-"""Most values that merging may make of one file, for a few bytes can ask for many copies of much."""
+MAX_MERGED = 200_000
+"""Most values that merging may make of one file, as many as it may hold: few bytes can ask for many copies of much."""
 
 
 def rules_of(nodes: Sequence[Node]) -> Iterator[tuple[Node | Problem, bool]]:
