@@ -118,7 +118,7 @@ class OtlpInput(_Read):
     def _no_clear_text_beyond_this_machine(self) -> "OtlpInput":
         if self.host not in _LOOPBACK and not (self.certificate_file and self.key_file):
             raise ValueError(
-                "OTLP may leave loopback only with certificate_file and key_file; "
+                "beyond loopback OTLP needs certificate_file and key_file; "
                 "or keep host = 127.0.0.1 behind a proxy that speaks TLS"
             )
         return self

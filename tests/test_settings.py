@@ -130,5 +130,5 @@ def test_otlp_stays_on_this_machine_unless_it_has_a_certificate(tmp_path: Path) 
     assert entry.every_source == ("otlp-logs", "linux-sshd")
     assert (entry.port, entry.token_file) == (4318, tmp_path / "t")
     path.write_text(minimal + table + 'host = "0.0.0.0"\n', encoding="utf-8")
-    with pytest.raises(ContentError, match="OTLP may leave loopback only with certificate_file and key_file"):
+    with pytest.raises(ContentError, match="beyond loopback OTLP needs certificate_file and key_file"):
         read_settings(path)
