@@ -13,6 +13,7 @@ from breachwatch.cli import tuning as tuning
 from breachwatch.cli import reading as reading
 from breachwatch.cli import rules as rules
 from breachwatch.cli import matching as matching
+from breachwatch.cli import proposing as proposing
 from breachwatch.cli import checking as checking
 from breachwatch.cli import members as members
 # isort: on

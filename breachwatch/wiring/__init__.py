@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from breachwatch.wiring.content import check_playbooks
     from breachwatch.wiring.demo import Demo, build_demo
     from breachwatch.wiring.matching import Hit, Matching, build_matching, load_plain_rules
+    from breachwatch.wiring.proposing import Proposed, build_proposal
     from breachwatch.wiring.reading import Reading
     from breachwatch.wiring.replaying import Advance, Logs, build_replay, build_tuning
     from breachwatch.wiring.rules import lint_rules, tagged_rules
@@ -28,11 +29,13 @@ __all__ = [
     "Logs",
     "Matching",
     "NoCache",
+    "Proposed",
     "Reading",
     "Service",
     "add_member",
     "build_demo",
     "build_matching",
+    "build_proposal",
     "build_replay",
     "build_service",
     "build_tuning",
@@ -50,6 +53,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "build_proposal": "proposing",
+    "Proposed": "proposing",
     "logsource_text": "sources",
     "known_sources": "sources",
     "known_source": "sources",

@@ -21,9 +21,7 @@ def test_a_replay_runs_the_shipped_playbooks_and_writes_no_file(tmp_path: Path) 
     log = tmp_path / "auth.log"
     log.write_text("".join(LINE.format(n // 60, n % 60) for n in range(90)), encoding="utf-8")
     told: list[int] = []
-    run = wiring.build_replay(
-        "linux-sshd", playbooks=None, source_files=[], timezone="UTC", reference=REFERENCE, workers=1
-    )
+    run = replay_of("linux-sshd")
     alerts, tally = run([log], told.append)
     assert [alert.group["src_endpoint.ip"] for alert in alerts] == ["198.51.100.7"]
     assert (tally.records, sum(told)) == (90, log.stat().st_size)
@@ -32,6 +30,4 @@ def test_a_replay_runs_the_shipped_playbooks_and_writes_no_file(tmp_path: Path) 
 
 def test_an_unknown_source_is_named_beside_those_that_are_known() -> None:
     with pytest.raises(NotFoundError, match="linux-sshd"):
-        wiring.build_replay(
-            "linux-ssh", playbooks=None, source_files=[], timezone="UTC", reference=REFERENCE, workers=1
-        )
+        replay_of("linux-ssh")
