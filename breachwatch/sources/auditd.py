@@ -17,8 +17,8 @@ from breachwatch.sources.outcomes import AUTHENTICATION, FAILURE, SUCCESS, Field
 NOT_AUDIT = Dead("not an audit record")
 NO_AUDIT = Ignored("not auditd")
 
-_HEAD = re.compile(r"(?:node=(\S+) )?type=(\w+(?:\[\d+\])?) msg=audit\((\d{1,12})\.(\d{3}):(\d{1,20})\): ?", re.ASCII)
-_KERNEL = re.compile(r"audit: type=(\d+) audit\((\d{1,12})\.(\d{3}):(\d{1,20})\): ?", re.ASCII)
+_HEAD = re.compile(r"(?:node=(\S+) )?type=(\w+(?:\[\d+\])?) msg=audit\((\d{1,12})\.(\d{3}):(\d{1,18})\): ?", re.ASCII)
+_KERNEL = re.compile(r"audit: type=(\d+) audit\((\d{1,12})\.(\d{3}):(\d{1,18})\): ?", re.ASCII)
 _PAIR = re.compile(r"([A-Za-z_][\w-]*)=(?:\"([^\"]*)\"|'([^']*)'|([^\s\x1d\"']*))", re.ASCII)
 _GLUED = re.compile(r"([\da-z)])([A-Z]{2,12}=\")")
 _AVC = re.compile(r"avc: +(denied|granted) +\{ ([^}]*) \} for ")
@@ -103,13 +103,15 @@ _KINDS = {"1100": "USER_AUTH", "1112": "USER_LOGIN", "1300": "SYSCALL", "1302": 
 
 
 def _pairs(text: str, start: int, fields: Fields) -> None:
-    arguments = fields["type"] == "EXECVE"
+    arguments, whole = fields["type"] == "EXECVE", False
     for name, quoted, inner, bare in _PAIR.findall(text, start):
         if bare:
-            if bare[-1] == "=" and _GLUED.search(text, start):
+            if bare[-1] == "=" and not whole:
                 # `cap_frootid=0OUID="root"`: something on the way has lost the daemon's separator (0x1d).
-                _pairs(_GLUED.sub(r"\1 \2", text), start, fields)
-                return
+                whole = _GLUED.search(text, start) is None
+                if not whole:
+                    _pairs(_GLUED.sub(r"\1 \2", text), start, fields)
+                    return
             _put(name, bare, arguments, fields)
         elif inner:
             _inner(inner, fields)

@@ -1,5 +1,6 @@
 """What the logs of PostgreSQL and MySQL have in common: statements, and the OCSF words for what happened to data."""
 
+import csv
 import re
 
 from breachwatch.sources.outcomes import AUTHENTICATION, FAILURE, SUCCESS, Fields
@@ -15,6 +16,14 @@ _KINDS = {
     "CREATE": "create",
 }
 MAX_STATEMENT_CHARACTERS = 65_536
+
+
+def row_of(text: str) -> list[str]:
+    """The columns of a line of CSV; none when it is not one."""
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return []
 
 
 def put_statement(statement: str, fields: Fields, action: str = "statement") -> None:

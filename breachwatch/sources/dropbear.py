@@ -14,7 +14,7 @@ _NONEXISTENT = re.compile(rf"[Ll]ogin attempt for nonexistent user(?: ?'(.*)')?{
 _REFUSED = re.compile(rf"(?:[Ll]ogin attempt (?:for|with) .*|root login rejected|user '(.*)' .*){_FROM}", re.DOTALL)
 _ACCEPTED = re.compile(rf"(\w+) auth succeeded for '(.*)'(?: with .*)?{_FROM}", re.DOTALL)
 _BEFORE = re.compile(
-    r"[Ee]xit before auth(?: from <([^<>\s]+)>)?(?: \(user '(.*)', (\d+) fails?\))?: "
+    r"[Ee]xit before auth(?: from <([^<>\s]+)>)?(?: \(user '(.*)', (\d{1,9}) fails?\))?: "
     r"(.*?)(?: - user '(.*)' from (\S+))?",
     re.DOTALL,
 )

@@ -28,7 +28,7 @@ _REJECT = re.compile(
     rf"(?:(\w+): )?(milter-reject|reject(?:_warning)?|discard|filter|hold|bounce): (\S+(?: \S+)?) from {_PEER}: (.*)",
     re.DOTALL,
 )
-_ENVELOPE = re.compile(r"; from=<(.*?)>(?: to=<(.*?)>)? proto=(\S+)(?: helo=<(.*)>)?$", re.DOTALL)
+_ENVELOPE = re.compile(r"; from=<([^<>]*)>(?: to=<([^<>]*)>)? proto=(\S+)(?: helo=<([^<>]*)>)?")
 _ACCEPTED = re.compile(rf"(\w+): client={_PEER}(?:, sasl_method=([^,\s]+))?(?:, sasl_username=([^,]*))?.*", re.DOTALL)
 _POSTFIX: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("disconnected", re.compile(rf"disconnect from {_PEER}(?: (.*))?")),
@@ -145,7 +145,7 @@ def _postfix(message: str, fields: Fields) -> bool:
         fields["action"], fields["stage"] = "rejected", found[3]
         _peer(fields, found[4], found[5], found[6])
         fields["detail"] = found[7]
-        if ended := _ENVELOPE.search(found[7]):
+        if ended := _ENVELOPE.fullmatch(found[7], max(found[7].rfind("; from=<"), 0)):
             fields["detail"] = found[7][: ended.start()]
             for name, value in (("from", ended[1]), ("to", ended[2]), ("helo", ended[4])):
                 if value:

@@ -19,12 +19,12 @@ from breachwatch.sources.zoned import ZonedTimes
 NOT_MYSQL = Dead("not a MySQL log line")
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ] ?(\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:\d\d)? ?", re.ASCII)
-_SHORT = re.compile(r"(\d\d)(\d\d)(\d\d) {1,2}(\d{1,2}:\d\d:\d\d) ?", re.ASCII)
+_SHORT = re.compile(r"(\d\d)(\d\d)(\d\d) {1,2}(\d{1,2}:\d\d:\d\d)(?!\d) ?", re.ASCII)
 _ERROR = re.compile(
-    r"(?:(\d{1,20}) )?\[(System|Error|ERROR|Warning|Note|Info)\] (?:\[(MY-\d{6})\] )?(?:\[(\w+)\] )?(.*)", re.DOTALL
+    r"(?:(\d{1,18}) )?\[(System|Error|ERROR|Warning|Note|Info)\] (?:\[(MY-\d{6})\] )?(?:\[(\w+)\] )?(.*)", re.DOTALL
 )
 _GENERAL = re.compile(
-    r"\s*(\d{1,20}) (Connect|Query|Quit|Init DB|Execute|Prepare|Change user|Field List|Statistics|Ping|Close stmt|"
+    r"\s*(\d{1,18}) (Connect|Query|Quit|Init DB|Execute|Prepare|Change user|Field List|Statistics|Ping|Close stmt|"
     r"Reset stmt|Refresh|Shutdown|Process list|Kill|Debug|Binlog Dump)(?:\s(.*))?",
     re.DOTALL,
 )

@@ -15,7 +15,7 @@ from breachwatch.sources.outcomes import Fields
 Audited = tuple[str | int, str | None, Fields]
 
 _SERVER_AUDIT = re.compile(
-    r"(?:(\d{8}) {1,2}(\d{1,2}:\d\d:\d\d)|(\d{16})),([^,]*),([^,]*),([^,]*),(\d{1,20}),(\d{1,20}),([A-Z_]{4,20}),"
+    r"(?:(\d{8}) {1,2}(\d{1,2}:\d\d:\d\d)|(\d{16})),([^,]*),([^,]*),([^,]*),(\d{1,18}),(\d{1,18}),([A-Z_]{4,20}),"
     r"([^,]*),(?:'((?:[^'\\]|\\.|'(?!,\d+(?:,|$)))*)'|([^,]*)),(\d{1,10})?(?:,.*)?",
     re.ASCII | re.DOTALL,
 )

@@ -18,7 +18,7 @@ from breachwatch.sources.times import KEPT_MINUTES, SECOND_US, local_us
 
 _ERROR = re.compile(
     r"(?:[^\"]{0,300}?(?:[:\-\]]|#\d{3}) )?(\d{4}/\d\d/\d\d \d\d:\d\d):([0-5]\d|60) "
-    r"\[(emerg|alert|crit|error|warn|notice|info|debug)\] (\d{1,10})#(\d{1,10}): (?:\*(\d{1,20}) )?(.*)",
+    r"\[(emerg|alert|crit|error|warn|notice|info|debug)\] (\d{1,10})#(\d{1,10}): (?:\*(\d{1,18}) )?(.*)",
     re.ASCII | re.DOTALL,
 )
 _CONTEXT = re.compile(

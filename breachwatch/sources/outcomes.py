@@ -37,23 +37,28 @@ def guarded(read: Callable[[str, int], Outcome]) -> Parse:
     return parse
 
 
-MAX_BRACES = 256
+MAX_DEPTH = 64
 
 
 def json_object(text: str) -> Fields | None:
-    """The object that a line of a text log is, or holds at its end; None when it is none, or nested absurdly."""
-    if text.count("{") + text.count("[") > MAX_BRACES and _deep(text):
-        return None
+    """The object that a text is; None when it is none, or nested absurdly."""
     try:
         value = orjson.loads(text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text)
     except orjson.JSONDecodeError:
         return None
-    return value if type(value) is dict else None
+    deep = text.count("{") + text.count("[") > MAX_DEPTH and _too_deep(value)
+    return value if type(value) is dict and not deep else None
 
 
-def _deep(text: str) -> bool:
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "{[") - (character in "}]")
-        deepest = max(deepest, depth)
-    return deepest > MAX_BRACES // 4
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _nested(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _nested(value: Any) -> list[Any]:
+    members = value.values() if type(value) is dict else value
+    return [member for member in members if type(member) in {dict, list}]

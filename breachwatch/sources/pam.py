@@ -15,14 +15,16 @@ _HEAD = re.compile(r"(?:(pam_\w+)(?:\(([^():]*)(?::(\w+))?\))?:|\((pam_\w+)\)) ?
 _MORE = re.compile(r"PAM (\d{1,9}) more (authentication failures?;.*)", re.DOTALL)
 _BARE = re.compile(r"authentication failure;.* rhost=.*", re.DOTALL)
 _TRIED = re.compile(
-    r"(?:(\d{1,9}) more )?authentication (failures?|success); logname=(.*?) uid=(-?\d+) euid=(-?\d+) tty=(\S*)"
-    r" ruser=(.*?) rhost=(\S*)(?:\s+user=(.*))?\s*",
+    r"(?:(\d{1,9}) more )?authentication (failures?|success); logname=(\S*) uid=(-?\d{1,10}) euid=(-?\d{1,10})"
+    r" tty=(\S*) ruser=(.*?) rhost=(\S*)(?:\s+user=(.*))?\s*",
     re.DOTALL,
 )
 _ASKED = re.compile(r"authentication failure; rhost=(\S+) user=(.*?) msg=(.*)", re.DOTALL)
-_SESSION = re.compile(r"session (opened|closed) for user (.*?)(?:\(uid=(\d+)\))?(?: by (.*?)(?:\(uid=(\d+)\))?)?")
+_SESSION = re.compile(
+    r"session (opened|closed) for user (.*?)(?:\(uid=(\d{1,10})\))?(?: by (.*?)(?:\(uid=(\d{1,10})\))?)?"
+)
 _LOCKED = (
-    re.compile(r"user (.*) \((\d+)\) (?:has time limit|tally \d+, deny \d+).*"),
+    re.compile(r"user (.*) \((\d{1,10})\) (?:has time limit|tally \d+, deny \d+).*"),
     re.compile(r"Consecutive login failures for user (.*?)() account temporarily locked.*"),
     re.compile(r"(?:account|user) (.*?)() (?:temporar\w+ |is )?locked.*"),
 )

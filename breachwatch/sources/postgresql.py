@@ -6,11 +6,11 @@ The prefix of the first form is the administrator's to choose: time, process, us
 by their shapes. Fields have jsonlog's names. Lines that go on from the one before begin with a tab, and are ignored.
 """
 
-import csv
 import re
 from datetime import tzinfo
 
 from breachwatch.sources import postgresql_messages
+from breachwatch.sources.databases import row_of
 from breachwatch.sources.endpoints import put_client, unmapped
 from breachwatch.sources.event import BAD_TIME, BLANK, NO_TIME, Dead, Ignored, Outcome, Parse, placed
 from breachwatch.sources.outcomes import Fields, guarded, json_object
@@ -91,7 +91,7 @@ class _Reader:
         return self._event(time, zone, fields, received_us)
 
     def _csv(self, found: re.Match[str], text: str, received_us: int) -> Outcome:
-        row = next(csv.reader([text]))
+        row = row_of(text)
         if len(row) < _MIN_COLUMNS:
             return NOT_POSTGRESQL
         fields: Fields = {}
@@ -102,9 +102,9 @@ class _Reader:
                 if value == _LOCAL:
                     continue
                 address, colon, port = value.rpartition(":")
-                put_client(fields, (address, int(port)) if colon and port.isdigit() else (value, None))
+                put_client(fields, (address, int(port)) if colon and _is_number(port) else (value, None))
             else:
-                fields[name] = int(value) if name in _NUMBERS and value.lstrip("-").isdecimal() else value
+                fields[name] = int(value) if name in _NUMBERS and _is_number(value.lstrip("-")) else value
         return self._event(found[1], found[2], fields, received_us)
 
     def _plain(self, text: str, received_us: int) -> Outcome:
@@ -143,6 +143,10 @@ class _Reader:
             return BAD_TIME
         postgresql_messages.understand(fields)
         return placed(at_us, received_us, fields)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _prefix(prefix: str, fields: Fields) -> None:

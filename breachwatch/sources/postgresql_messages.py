@@ -1,9 +1,8 @@
 """What PostgreSQL's messages mean: logins, refusals, statements, and pgaudit's entries."""
 
-import csv
 import re
 
-from breachwatch.sources.databases import put_command, put_login, put_statement
+from breachwatch.sources.databases import put_command, put_login, put_statement, row_of
 from breachwatch.sources.endpoints import put_client
 from breachwatch.sources.outcomes import AUTHENTICATION, Fields
 
@@ -112,7 +111,7 @@ def _logged(message: str, fields: Fields) -> bool:
 
 
 def _audit(text: str, fields: Fields) -> None:
-    row = next(csv.reader([text]), [])
+    row = row_of(text)
     for name, value in zip(_AUDIT, row, strict=False):
         if value and value not in {"<none>", "<not logged>", "<previously logged>"}:
             number = value.isdecimal() and len(value) <= 18 and name in {"statement_id", "substatement_id", "rows"}

@@ -23,7 +23,7 @@ _REFUSALS = {
     "command not allowed": "command not allowed",
     "a password is required": "a password is required",
 }
-_PKEXEC = re.compile(r"(.*?): (.*?) \[USER=(.*)\] \[TTY=(.*)\] \[CWD=(.*)\] \[COMMAND=(.*)\]", re.DOTALL)
+_PKEXEC = re.compile(r"([^:]*): ([^\[]*) \[USER=([^\]]*)\] \[TTY=([^\]]*)\] \[CWD=(.*)\] \[COMMAND=(.*)\]", re.DOTALL)
 _SU = (
     (re.compile(r"\(to (.*)\) (.*) on (\S+)"), True),
     (re.compile(r"Successful su for (.*) by (.*)"), True),
@@ -41,7 +41,7 @@ _LOGIN_FAILED = re.compile(
     re.DOTALL,
 )
 _LOGIN = re.compile(r"(ROOT )?LOGIN +(?:ON|on) '?(\S+?)'?(?: BY (.*?))?(?: FROM '?(\S+?)'?)?")
-_NEW_USER = re.compile(r"new (user|group|account)(?: added)?(?:: name=| - account=)([^,]*)(?:, UID=(\d+))?.*")
+_NEW_USER = re.compile(r"new (user|group|account)(?: added)?(?:: name=| - account=)([^,]*)(?:, UID=(\d{1,10}))?.*")
 _DELETED = re.compile(r"(?:delete|remov\w+) (user|group)(?: name)? '?(.*?)'?(?: by .*)?")
 _MEMBER = re.compile(r"(?:add '(.*)' to (?:shadow )?group '(.*)'|members of group (\S+) set by .* to (.*))")
 _PASSWORD = re.compile(

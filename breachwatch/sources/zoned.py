@@ -1,9 +1,11 @@
 """Times with a zone's abbreviation beside them, as databases write them: `2026-03-27 13:06:56.536 CET`."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from breachwatch.sources.times import KEPT_MINUTES, SECOND_US, fraction_us, local_us
 
+_FRACTION = re.compile(r"[.,]\d{1,9}", re.ASCII)
 _HOURS = {
     **{"UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2, "MET": 1, "MEST": 2, "EET": 2},
     **{"EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "JST": 9},
@@ -38,9 +40,10 @@ class ZonedTimes:
                     self._kept.clear()
                 self._kept[key] = at_us
         second = text[17:19]
-        if not second.isdecimal() or second > "60":
+        fraction = text[19:]
+        if not second.isdecimal() or second > "60" or (fraction and not _FRACTION.fullmatch(fraction)):
             return None
-        return at_us + int(second) * SECOND_US + fraction_us(text[20:])
+        return at_us + int(second) * SECOND_US + fraction_us(fraction[1:])
 
     def _minute(self, text: str, zone: str | None, received_us: int) -> int | None:
         try:
