@@ -10,17 +10,28 @@ Fields of a Winlogbeat record stay where they are, and the flat names are added,
 
 from typing import Any
 
+from breachwatch.sources.json_glance import Glanced, Shell
 from breachwatch.sources.windows_names import ECS, ECS_OF_EVENT, MEANT, NXLOG, SECURITY_4688, WINLOG
+
+Fields = dict[str, Any]
 
 MADE = frozenset({"User", "TimeCreated_SystemTime", "ocsf.class_uid", "ocsf.status", "ocsf.src_endpoint.ip"})
 """Native paths whose text need not stand in the record."""
 
 NETWORK_CONNECTION = 3
 _ZEROES = ("0x0", "0x00000000", "0", 0)
+_ONE = frozenset({"EventID", "TimeCreated_SystemTime"})
 _TEXT = ("#text", "@text", "_text")
 
 
-def flat(fields: dict[str, Any]) -> dict[str, Any]:
+GLANCED = Glanced(
+    kept=("UtcTime",),
+    elsewhere={"System": "", "winlog": "@timestamp"},
+    shells={"Event": Shell(("System", "TimeCreated", "#attributes", "SystemTime"), "TimeCreated_SystemTime")},
+)
+
+
+def flat(fields: Fields) -> Fields:
     """The fields of a Windows event under flat names; what is flat already stays as it is.
 
     Any other object comes back unchanged: whether it is an event at all is told by its time and its `EventID`.
@@ -43,7 +54,7 @@ def flat(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def unpacked(fields: dict[str, Any]) -> dict[str, Any]:
+def unpacked(fields: Fields) -> Fields:
     """As `flat`, but what is flat already is left alone, whatever it is."""
     event = fields.get("Event")
     if isinstance(event, dict) and isinstance(event.get("System"), dict):
@@ -57,14 +68,14 @@ def unpacked(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _timed(fields: dict[str, Any]) -> None:
+def _timed(fields: Fields) -> None:
     """Sysmon's `UtcTime` is the time where the record tells no other with its offset; it never has one itself."""
     utc = fields["UtcTime"]
     if isinstance(utc, str) and len(utc) > len("2026-03-27 13:06") and utc[-1].isdecimal():
         fields["TimeCreated_SystemTime"] = f"{utc}Z"
 
 
-def _logged(event: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
+def _logged(event: Fields, around: Fields) -> Fields:
     """The event log's XML as JSON: values of `System`, then those of `EventData` or `UserData`."""
     flattened = {key: value for key, value in around.items() if key != "Event"} if len(around) > 1 else {}
     system = event.get("System")
@@ -90,7 +101,7 @@ def _logged(event: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
     return flattened
 
 
-def _attributes(flattened: dict[str, Any], key: str, value: dict[str, Any]) -> None:
+def _attributes(flattened: Fields, key: str, value: Fields) -> None:
     # {"#attributes": {"Name": x}}, {"@Name": x}, {"Name": x}, or evtx_dump's {"Provider_attributes": {"Name": x}}.
     stem = key.removesuffix("_attributes")
     for name, inner in value.items():
@@ -102,7 +113,7 @@ def _attributes(flattened: dict[str, Any], key: str, value: dict[str, Any]) -> N
             flattened[f"{stem}_{name.lstrip('@')}"] = inner
 
 
-def _data(flattened: dict[str, Any], data: Any) -> None:
+def _data(flattened: Fields, data: Any) -> None:
     """Values by name, whether as an object, as a list of named `Data`, or as texts without names (`Data`)."""
     if isinstance(data, list):
         for each in data:
@@ -117,14 +128,27 @@ def _data(flattened: dict[str, Any], data: Any) -> None:
             # UserData holds one object named after the event's schema, and that one the values.
             text = _text(value)
             if text is not None:
-                flattened[key] = text
+                _put(flattened, key, text)
             else:
                 _data(flattened, value)
         elif value is not None and key[:1] not in "#@" and not key.endswith("_attributes"):
-            flattened[key] = value
+            if key in flattened:
+                _put(flattened, key, value)
+            else:
+                flattened[key] = value
 
 
-def _unnamed(flattened: dict[str, Any], data: Any) -> None:
+def _put(fields: Fields, name: str, value: Any) -> None:
+    """Under a name that the system's part uses as well, both values stand: a channel that is cleared is a `Channel`."""
+    other = fields.get(name)
+    if other is None:
+        if name != "TimeCreated_SystemTime":
+            fields[name] = value
+    elif name not in _ONE and other != value:
+        fields[name] = [*(other if isinstance(other, list) else [other]), value]
+
+
+def _unnamed(flattened: Fields, data: Any) -> None:
     texts: list[Any] = []
     for each in data if isinstance(data, list) else [data]:
         if not isinstance(each, dict):
@@ -135,7 +159,7 @@ def _unnamed(flattened: dict[str, Any], data: Any) -> None:
         text = _text(each)
         if isinstance(name, str):
             if text is not None:
-                flattened[name] = text
+                _put(flattened, name, text)
         elif isinstance(text, list):
             texts += text
         elif text is not None:
@@ -145,30 +169,35 @@ def _unnamed(flattened: dict[str, Any], data: Any) -> None:
         flattened["Data"] = texts if len(texts) > 1 else texts[0]
 
 
-def _text(value: dict[str, Any]) -> Any:
+def _text(value: Fields) -> Any:
     return next((value[key] for key in _TEXT if value.get(key) is not None), None)
 
 
-def _shipped(winlog: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+def _shipped(winlog: Fields, fields: Fields) -> Fields:
     """A record of Winlogbeat: its own fields, and the flat names added."""
+    at = fields.get("@timestamp")
+    if at is not None:
+        fields["TimeCreated_SystemTime"] = at
     for part in ("user_data", "event_data"):
         values = winlog.get(part)
         if isinstance(values, dict):
-            fields.update(values)
+            for name, value in values.items():
+                if name not in fields and name != "TimeCreated_SystemTime":
+                    fields[name] = value
     params = [value for key, value in sorted(_params(winlog).items()) if value is not None]
     if params:
         fields.setdefault("Data", params if len(params) > 1 else params[0])
     for name, path in WINLOG:
         value = _at(winlog, path)
         if value is not None:
-            fields[name] = value
+            _put(fields, name, value)
     _from_ecs(fields)
     if "NewProcessName" in fields:
         _created(fields)
     return fields
 
 
-def _params(winlog: dict[str, Any]) -> dict[str, Any]:
+def _params(winlog: Fields) -> Fields:
     """`param1`, `param2`, ... are how Winlogbeat calls texts without names."""
     values = winlog.get("event_data")
     if not isinstance(values, dict):
@@ -176,7 +205,7 @@ def _params(winlog: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key[:5] == "param" and key[5:].isdecimal()}
 
 
-def _from_ecs(fields: dict[str, Any]) -> None:
+def _from_ecs(fields: Fields) -> None:
     number = fields.get("EventID")
     if number is None:
         number = _at(fields, ("event", "code"))
@@ -204,7 +233,7 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def _named(fields: dict[str, Any]) -> None:
+def _named(fields: Fields) -> None:
     """NXLog's names of system values; the record's own stay beside Sigma's."""
     for name, native in NXLOG:
         if name not in fields:
@@ -213,7 +242,7 @@ def _named(fields: dict[str, Any]) -> None:
                 fields[name] = value
 
 
-def _created(fields: dict[str, Any]) -> None:
+def _created(fields: Fields) -> None:
     """Security 4688 tells of a new process in words of its own; rules for process creation use Sysmon's."""
     for name, native in SECURITY_4688:
         if name not in fields:
@@ -224,7 +253,7 @@ def _created(fields: dict[str, Any]) -> None:
         _join_user(fields, fields.get("SubjectDomainName"), fields.get("SubjectUserName"))
 
 
-def _meant(fields: dict[str, Any], number: int) -> None:
+def _meant(fields: Fields, number: int) -> None:
     """What OCSF calls the event: its class, how it ended, and where it came from."""
     class_uid, status = MEANT[number]
     fields["ocsf.class_uid"] = class_uid
@@ -240,7 +269,7 @@ def _meant(fields: dict[str, Any], number: int) -> None:
         fields["ocsf.src_endpoint.ip"] = address.removeprefix("::ffff:")
 
 
-def _join_user(fields: dict[str, Any], domain: Any, name: Any) -> None:
+def _join_user(fields: Fields, domain: Any, name: Any) -> None:
     if isinstance(name, str) and name:
         fields["User"] = f"{domain}\\{name}" if isinstance(domain, str) and domain else name
 

@@ -1,6 +1,7 @@
 """Spoilt records of the sources that read objects: each becomes an event, is ignored, or is dead, and none is else."""
 
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from random import Random
@@ -83,6 +84,8 @@ SEEDS: dict[str, list[Any]] = {
     "proofpoint-messages": [{"messageTime": AT, "threatsInfoMap": [{"classification": "phish"}]}],
     "dlp-events": [{"time": AT, "policy": {"name": "a"}, "data": {"matches": [{}]}}],
 }
+BEYOND = re.compile(rb"[0-9][eE][+]?[0-9]{3}")
+"""A number beyond the range of a double, which a glance does not see where nobody asks for it."""
 LINES: dict[str, list[bytes]] = {
     "keycloak": [
         b'2026-03-27 13:06:56,357 WARN  [org.keycloak.events] (t) type="LOGIN_ERROR", ipAddress="192.0.2.7", a="\\" c"',
@@ -120,6 +123,13 @@ def spoil(random: Random, line: bytes) -> bytes:
 def account(name: str, raw: bytes, counted: Counter[str]) -> None:
     source = SOURCES[name]
     outcome = source.parse(raw, ARRIVED_US)
+    if source.glance is not None and not BEYOND.search(raw):
+        glanced = source.glance(raw, ARRIVED_US)
+        assert type(glanced) is type(outcome), raw
+        if isinstance(outcome, Event):
+            assert glanced[0] == outcome.at_us, raw
+        else:
+            assert glanced == outcome, raw
     counted[type(outcome).__name__] += 1
     if isinstance(outcome, Event):
         assert 0 <= outcome.at_us <= ARRIVED_US + DAY_US
