@@ -36,10 +36,15 @@ def rows(lanes: dict[str, Any]) -> Iterator[list[str]]:
                 "" if side == "breachwatch" or not ours else f"{ours / cell['rate']:.2f} x",
                 "" if side == "orjson" else f"{cell['matches']:,} of {cell['events']:,}",
                 "" if side in ("breachwatch", "orjson") else _equal(cell["differs"]),
-                "" if side == "orjson" else f"{cell['load_seconds']:.1f}",
+                _loading(cell) if side != "orjson" else "",
                 f"{cell['loaded_mib']:.0f}",
                 f"{cell['peak_mib']:.0f}",
             ]
+
+
+def _loading(cell: dict[str, Any]) -> str:
+    again = f", again {cell['again_seconds']:.1f}" if "again_seconds" in cell else ""
+    return f"{cell['load_seconds']:.1f}{again}"
 
 
 def _equal(differs: list[dict[str, Any]]) -> str:

@@ -28,14 +28,14 @@ class Breachwatch:
     """Rules and sources as the service loads them, and the records that they are asked about."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        began = time.perf_counter()
         self._loaded: Loaded = load(job)
         self.ready = {
             "engine": "breachwatch",
             "rules": self._loaded.rules,
             "refused": self._loaded.refused,
-            "options": self._loaded.how,
-            "load_seconds": time.perf_counter() - began,
+            "options": f"loads again in {self._loaded.again:.2f} s",
+            "load_seconds": self._loaded.seconds,
+            "again_seconds": self._loaded.again,
         }
 
     def round(self, streams: list[list[bytes]]) -> int:
