@@ -87,6 +87,7 @@ class _Linker:
         self._made: dict[str, Correlation] = {}
         self._reached: dict[str, tuple[str, ...]] = {}
         self._hints = MAX_HINTS
+        self._fits: dict[tuple[tuple[str, str], ...], tuple[tuple[str, ...], dict[str, Condition]]] = {}
 
     @property
     def whole(self) -> bool:
@@ -143,15 +144,8 @@ class _Linker:
     def _serve(self, draft: Draft) -> None:
         """Which sources a rule is for, and whether they have the fields it names."""
         plain = self.playbook is None
-        guards = self._guards.setdefault(draft.id, {})
-        names: list[str] = []
-        for name, source in self.sources.items():
-            how = fits(draft.logsource, source, plain=plain)
-            if how is not None:
-                names.append(name)
-                if how is not True:
-                    guards[name] = how
-        self._served[draft.id] = tuple(names)
+        names, self._guards[draft.id] = self._fitting(draft.logsource)
+        self._served[draft.id] = names
         if plain:
             return
         if not names:
@@ -163,6 +157,15 @@ class _Linker:
                 if not knows(self.sources[name], wanted):
                     hint = did_you_mean(wanted, self.sources[name].known_fields())
                     self._refuse(draft, at, f'source {name} has no field "{wanted}"', hint, key=True)
+
+    def _fitting(self, logsource: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, Condition]]:
+        """Names of the sources that a logsource fits, and the guard of those that it fits in part."""
+        key = tuple(sorted(logsource.items()))
+        if key not in self._fits:
+            how = {name: fits(logsource, each, plain=self.playbook is None) for name, each in self.sources.items()}
+            guards = {name: guard for name, guard in how.items() if guard is not None and guard is not True}
+            self._fits[key] = tuple(name for name, each in how.items() if each is not None), guards
+        return self._fits[key]
 
     def _resolve(self, draft: Draft, terms: CorrelationTerms) -> None:
         """What a correlation refers to."""
