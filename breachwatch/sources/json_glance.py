@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from breachwatch.sources.event import MAX_RECORD_BYTES, Event, Outcome, Parse
-from breachwatch.sources.event_reader import EventOf
-from breachwatch.sources.json_lines import MAX_DEPTH, Prepare
+from breachwatch.sources.event_reader import NESTED, EventOf
+from breachwatch.sources.json_lines import MAX_DEPTH, Prepare, nested
 from breachwatch.sources.lookups import made, under
 from breachwatch.sources.source import Path
 
@@ -60,9 +60,9 @@ def json_glance(
     fields_of = _fields_of(kept, glanced)
 
     def glance(raw: bytes, received_us: int) -> Outcome:
-        if len(raw) > MAX_RECORD_BYTES or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH or b"\\u0000" in raw:
-            return parse(raw, received_us)
         try:
+            if len(raw) > MAX_RECORD_BYTES or (nested(raw) and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH):
+                return parse(raw, received_us)
             if not raw.isascii():
                 raw.decode()
             fields: object = fields_of(raw)
@@ -70,13 +70,24 @@ def json_glance(
                 fields = prepare(fields)
             if type(fields) is dict:
                 outcome = time_of(fields, received_us)
-                if type(outcome) is Event:
+                if type(outcome) is Event and not _may_hold_nul(fields, raw):
                     return outcome
         except Exception:  # noqa: S110 - whatever it was, the parser tells
             pass
         return parse(raw, received_us)
 
     return glance
+
+
+def _may_hold_nul(fields: dict[str, Any], raw: bytes) -> bool:
+    # Python reads `2026-03-27T13:06:56\0Z` as a time; the parser has replaced what is no text before.
+    for value in fields.values():
+        if type(value) is str:
+            if "\0" in value:
+                return True
+        elif type(value) in NESTED and b"\\u0000" in raw:
+            return True
+    return False
 
 
 def _fields_of(kept: Sequence[str], glanced: Glanced) -> Callable[[bytes], dict[str, Any] | None]:
