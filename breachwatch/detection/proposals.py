@@ -156,7 +156,9 @@ def _narrowed(
             continue
         for text in texts:
             alike = Trait(field, "", written.get((field, text), text))
-            if not _PASSING.fullmatch(text) and text and all(alike.holds(each) for each in others):
+            if _PASSING.fullmatch(text) or trait.value.lower() in text or text in trait.value.lower():
+                break
+            if all(alike.holds(each) for each in others):
                 having = sum(alike.holds(each) for each in right)
                 if having < len(right):
                     shared.append((having, field, alike))
@@ -165,9 +167,10 @@ def _narrowed(
     return (trait, *(alike for _, _, alike in shared[: MAX_FIELDS - 1]))
 
 
-def _plainness(trait: Trait) -> tuple[bool, int, list[int]]:
-    """Of traits that cover as much: a value before a part of one, the longer part, then the first by name."""
-    return trait.form == "", len(trait.value), [-ord(char) for char in trait.field]
+def _plainness(trait: Trait) -> tuple[bool, int, int, list[int]]:
+    """Of traits that cover as much: a value before a part of one, names before prose, the longer part, then by name."""
+    words = trait.value.count(" ")
+    return trait.form == "", -words, len(trait.value) if trait.form else 0, [-ord(char) for char in trait.field]
 
 
 def _written(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:

@@ -86,7 +86,7 @@ def test_the_document_is_a_filter_that_refers_to_the_rule() -> None:
     document = yaml.safe_load(text)
     assert document["filter"]["rules"] == [rule]
     assert document["filter"]["condition"] == "not 1 of selection_*"
-    assert document["filter"]["selection_1"] == {"agent": r"scan\*ner"}
+    assert document["filter"]["selection_2"] == {"agent": r"scan\*ner"}
     assert document["date"] == "2026-03-27"
     assert SigmaFilter.from_dict(document).title == "Known and harmless: Scan"
     again = filter_document(found, rule=rule, title="Scan", logsource=logsource, on=date(2026, 3, 27), false=2)
