@@ -22,9 +22,9 @@ from breachwatch.detection.witnesses import NOT_ASCII, Clause
 
 _FOLDED = {b"\xe2\x84\xaa": b"k", b"\xc4\xb0": b"i\xcc\x87", b"\xc5\xbf": b"s"}
 _ODD_JSON = (*(b"\\u%x" % digit for digit in range(16)), b"\\/", *_FOLDED)
-_ODD_TEXT = (b"\\x", b'\\"', b"\\\\", b"\0", *_FOLDED)
+_ODD_TEXT = (b"\\x", b'\\"', b"\\\\", *_FOLDED)
 _BEYOND_ASCII = -1
-_NOT_UTF8 = -2
+_NOT_TEXT = -2
 MAX_PLANS = 8192
 """Most sets of literals whose consequences are remembered."""
 
@@ -103,7 +103,9 @@ class Scan:
         if self._watches_ascii and not record.isascii():
             found.append(_BEYOND_ASCII)
             if self._writing == "none" and not _is_utf8(record):
-                found.append(_NOT_UTF8)
+                found.append(_NOT_TEXT)
+        if self._writing == "none" and b"\0" in record:  # which the scan cannot be asked for
+            found.append(_NOT_TEXT)
         if not found:
             return NOTHING
         key = tuple(found)
@@ -123,7 +125,7 @@ class Scan:
         for number in key:
             if number == _BEYOND_ASCII:
                 rules.update(self._not_ascii)
-            elif number == _NOT_UTF8 or number >= len(self._rules):
+            elif number == _NOT_TEXT or number >= len(self._rules):
                 odd = True
             else:
                 rules.update(self._rules[number])
