@@ -106,6 +106,13 @@ def only(content: Content, playbook: str) -> Content:
     )
 
 
+def _take(alerts: dict[str, Alert], told: Sequence[Alert]) -> None:
+    for alert in told:
+        alerts[alert.id] = alert
+        for gone in alert.supersedes:
+            alerts.pop(gone, None)
+
+
 def run_case(case: Case, content: Content, source: Source) -> tuple[list[Alert], list[tuple[int, str]]]:
     """The alerts that a case leads to in their last revision, and (index in `given`, reason) of unreadable lines."""
     detector = Detector(content, {source.name: source}, pseudonymiser(_KEY))
@@ -117,10 +124,8 @@ def run_case(case: Case, content: Content, source: Source) -> tuple[list[Alert],
         records = tuple(line for _, line in lines[first : first + CHUNK])
         detected = detector.match(Chunk(source.name, "case", first, case.arrival(), records))
         unreadable.extend((lines[letter.ordinal][0], letter.reason) for letter in detected.dead)
-        for alert in correlator.feed(detected.matches).alerts:
-            alerts[alert.id] = alert
-            for gone in alert.supersedes:
-                alerts.pop(gone, None)
+        _take(alerts, correlator.feed(detected.matches).alerts)
+    _take(alerts, correlator.finish().alerts)
     return list(alerts.values()), unreadable
 
 

@@ -11,7 +11,9 @@ log = logging.getLogger(__name__)
 
 
 def replay(chunks: Iterable[Chunk], detector: Detector, correlator: Correlator) -> tuple[list[Alert], Tally]:
-    """Take chunks through both stages, as an engine would.
+    """Take chunks through both stages, as an engine would, and judge at the end what waits for time to pass.
+
+    What was left out for want of room is logged as a warning.
 
     Returns:
         (the last revision of each alert with every reference it came to carry, superseded ones gone, ordered by first
@@ -26,6 +28,10 @@ def replay(chunks: Iterable[Chunk], detector: Detector, correlator: Correlator) 
         tally += outcome.tally
         broken.update(outcome.broken_rules)
         correlator.drain_changes()
+    for alert in correlator.finish().alerts:
+        revisions.add(alert)
+    for what, count in correlator.shortfalls.items():
+        log.warning("%s: %s", what, f"{count:,}")
     for rule, why in broken.items():
         log.error("the rule %s was switched off: %s", rule, why)
     alerts = revisions.merged()

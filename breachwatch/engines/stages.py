@@ -1,18 +1,24 @@
 """The two pure stages as an engine sees them, and how it shields the stream from a fault in either."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import partial
+from typing import Protocol, cast
 
 from breachwatch.kernel.ids import event_id
 from breachwatch.kernel.streams import Alert, Chunk, DeadLetter, Match, Tally
+from breachwatch.kernel.time import to_microseconds
 
 log = logging.getLogger(__name__)
 
 
 class Detected(Protocol):
-    """What matching one chunk gave."""
+    """What matching one chunk gave.
+
+    It may also tell `newest_us`: the newest event time of the chunk, matched or not, in microseconds; quiet groups are
+    then judged and forgotten in time, and not only when something matches again.
+    """
 
     @property
     def matches(self) -> Sequence[Match]:
@@ -50,17 +56,41 @@ class Correlated(Protocol):
         """Matches beyond the allowed lateness."""
 
 
+class Feeding(Protocol):
+    """Whatever takes matches."""
+
+    def feed(self, matches: Iterable[Match]) -> Correlated:
+        """Take the matches of one chunk."""
+
+
 class Correlator(Protocol):
     """The stateful stage: matches in, alerts out; the engine keeps its memory."""
 
-    def feed(self, matches: Iterable[Match]) -> Correlated:
-        """Take the matches of one chunk; feeding one again changes nothing."""
+    def feed(
+        self, matches: Iterable[Match], clock: tuple[str, int] | None = None, received_us: int | None = None
+    ) -> Correlated:
+        """Take the matches of one chunk; feeding one again changes nothing.
+
+        `clock`: a source and the newest time of its events, matched or not. `received_us`: when the chunk came, beyond
+        which no clock goes.
+        """
+
+    def finish(self) -> Correlated:
+        """Judge what waits for time to pass, since nothing will come any more."""
 
     def drain_changes(self) -> Sequence[tuple[str, bytes | None]]:
         """(state key, blob or None for gone) of all that changed since the last drain."""
 
     def restore(self, stored: Iterable[tuple[str, bytes]]) -> None:
-        """Start from what an earlier process stored."""
+        """Start from what an earlier process stored; what cannot be read is left out and told in `refused`."""
+
+    @property
+    def shortfalls(self) -> Mapping[str, int]:
+        """What was left out or let go for want of room, in words, and how often."""
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """What of the stored state could not be read, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +104,17 @@ class Outcome:
     faults: int = 0
 
 
-def process(chunk: Chunk, detector: Detector, correlator: Correlator) -> Outcome:
+def process(chunk: Chunk, detector: Detector, correlator: Feeding, *, live: bool = False) -> Outcome:
     """Take one chunk through match and correlation; never raises.
 
     A chunk that makes the detector raise is matched again record by record, so that only the records at fault become
     dead letters. A match that makes the correlator raise is left out of the windows and becomes a dead letter too,
-    though it stays counted as the event it is.
+    though it stays counted as the event it is. `live`: the correlator is told how far the source's time has come, as
+    far as the time of receipt; for an old log, which is received at any time, neither says anything.
     """
     detected, faults = _match(chunk, detector)
-    alerts, late, unfed = _feed(detected.matches, correlator)
+    feed = _clocked(chunk, detected, cast(Correlator, correlator)) if live else correlator.feed
+    alerts, late, unfed = _feed(detected.matches, feed)
     lost = tuple(
         DeadLetter(match.source, chunk.origin, _ordinal(chunk, match), f"correlation failed: {kind}")
         for match, kind in unfed
@@ -142,9 +174,18 @@ def _singles(chunk: Chunk) -> Iterable[Chunk]:
         yield replace(chunk, first_ordinal=chunk.first_ordinal + index, records=(record,), oversized=oversized)
 
 
-def _feed(matches: Sequence[Match], correlator: Correlator) -> tuple[tuple[Alert, ...], int, list[tuple[Match, str]]]:
+_Feed = Callable[[Sequence[Match]], Correlated]
+
+
+def _clocked(chunk: Chunk, detected: Detected, correlator: Correlator) -> _Feed:
+    newest_us = getattr(detected, "newest_us", None)
+    clock = None if newest_us is None else (chunk.source, newest_us)
+    return partial(correlator.feed, clock=clock, received_us=to_microseconds(chunk.received_at))
+
+
+def _feed(matches: Sequence[Match], feed: _Feed) -> tuple[tuple[Alert, ...], int, list[tuple[Match, str]]]:
     try:
-        result = correlator.feed(matches)
+        result = feed(matches)
     except Exception as error:
         log.error("the correlator failed: %s; feeding it match by match", type(error).__name__)
     else:
@@ -153,7 +194,7 @@ def _feed(matches: Sequence[Match], correlator: Correlator) -> tuple[tuple[Alert
     late, unfed = 0, []
     for match in matches:
         try:
-            one = correlator.feed([match])
+            one = feed([match])
         except Exception as error:
             log.error("event %s of rule %s cannot be correlated: %s", match.event_id, match.rule, type(error).__name__)
             unfed.append((match, type(error).__name__))

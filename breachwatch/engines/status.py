@@ -40,6 +40,8 @@ def service_status(
     """
     sources = [_input(source, how, collector.status()) for source, how, collector in inputs]
     troubles = [f"{place}: {text}" for place, text in engine["trouble"].items()]
+    troubles += [f"{what}: {count:,}" for what, count in engine.get("shortfalls", {}).items()]
+    troubles += [f"started anew: {what}" for what in engine.get("refused_state", ())]
     troubles += [f"{one['name']} ({one['how']}): {one['detail']}" for one in sources if one["state"] == "failed"]
     troubles += [f"{watch.name}: {watch.trouble}" for watch in watches if watch.trouble]
     tallies = engine["totals"]

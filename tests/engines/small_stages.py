@@ -66,8 +66,15 @@ class CountCorrelator:
     def __init__(self) -> None:
         self._groups: dict[str, dict[str, list[str]]] = {}
         self._changed: set[str] = set()
+        self.shortfalls: dict[str, int] = {}
+        self.refused: list[str] = []
 
-    def feed(self, matches: Iterable[Match]) -> Correlated:
+    def finish(self) -> Correlated:
+        return Correlated([])
+
+    def feed(
+        self, matches: Iterable[Match], clock: tuple[str, int] | None = None, received_us: int | None = None
+    ) -> Correlated:
         touched: dict[str, list[SubjectRef]] = {}
         for match in matches:
             group = match.values["group"]

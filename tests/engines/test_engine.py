@@ -12,6 +12,7 @@ import pytest
 
 from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
+from breachwatch.engines.status import service_status
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.streams import Alert
 
@@ -54,7 +55,8 @@ def taker() -> Taker:
 @pytest.fixture
 def make(spool: Spool, taker: Taker, words: Any) -> Make:
     def engine(**more: Any) -> EmbeddedEngine:
-        return EmbeddedEngine(spool, more.pop("detector", words.Detector()), words.Correlator(), taker, **more)
+        detector, correlator = more.pop("detector", words.Detector()), more.pop("correlator", words.Correlator())
+        return EmbeddedEngine(spool, detector, correlator, taker, **more)
 
     return engine
 
@@ -395,3 +397,72 @@ class TestRunning:
 
         await make(now=now).run(stop)
         assert spool.published() == []
+
+
+class TestReloading:
+    def test_a_correlator_that_cannot_take_over_leaves_the_old_one_at_work(
+        self, make: Make, spool: Spool, taker: Taker, words: Any
+    ) -> None:
+        class Unable(words.Correlator):  # type: ignore[misc]
+            def restore(self, stored: Any) -> None:
+                raise ZeroDivisionError
+
+        engine = make()
+        spool.append(words.chunk("hit a p", "hit a q"))
+        engine.step()
+        engine.reload(words.Detector(), Unable())
+        spool.append(words.chunk("hit a r", first=2))
+        engine.step()
+        assert taker.groups == ["a"]
+        said = engine.status()["trouble"]["reload"]
+        assert said == "the new rules cannot take over: ZeroDivisionError; the old ones go on"
+        engine.reload(words.Detector(), words.Correlator())
+        engine.advance()
+        assert "reload" not in engine.status()["trouble"]
+
+    def test_rules_that_were_broken_are_as_new(self, make: Make, spool: Spool, words: Any) -> None:
+        detector = words.Detector()
+        detector.broken_rules = {"rule-1": "TypeError"}
+        engine = make(detector=detector)
+        spool.append(words.chunk("dull"))
+        engine.step()
+        engine.reload(words.Detector(), words.Correlator())
+        engine.advance()
+        assert engine.status()["broken_rules"] == {}
+
+    async def test_a_reload_needs_no_record_to_begin(self, make: Make, words: Any) -> None:
+        stop, loop, passed = asyncio.Event(), asyncio.get_running_loop(), []
+
+        def watch(place: str) -> None:
+            passed.append(place)
+            if place == "engine:after-swap":
+                loop.call_soon_threadsafe(stop.set)
+
+        engine = make(waypoint=watch)
+        running = asyncio.create_task(engine.run(stop))
+        await asyncio.sleep(0)
+        engine.reload(words.Detector(), words.Correlator())
+        await running
+        assert passed == ["engine:before-swap", "engine:after-swap"]
+
+
+class TestShortfalls:
+    def test_what_is_left_out_for_want_of_room_is_shown_and_logged_when_it_doubles(
+        self, make: Make, spool: Spool, words: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        made: list[Any] = []
+
+        class Crowded(words.Correlator):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                made.append(self)
+
+        engine = make(correlator=Crowded())
+        for number, count in enumerate((3, 4, 5, 6, 11)):
+            made[0].shortfalls = {"words/hit: quiet groups let go for want of room": count}
+            spool.append(words.chunk("dull", first=number))
+            engine.step()
+        assert engine.status()["shortfalls"] == {"words/hit: quiet groups let go for want of room": 11}
+        assert [one.args[1] for one in caplog.records if isinstance(one.args, tuple) and one.args] == ["3", "6"]
+        status = service_status(engine.status(), [])
+        assert status["troubles"] == ["words/hit: quiet groups let go for want of room: 11"]

@@ -54,6 +54,9 @@ class Host(Protocol):
     def work(self) -> None:
         """Go on until nothing is left to do."""
 
+    def reload(self, stages: Any) -> None:
+        """Go on with other stages, without an end."""
+
     def dead_letters(self) -> list[DeadLetter]:
         """All dead letters so far."""
 
@@ -80,6 +83,9 @@ class EmbeddedHost:
         while self._engine.step():
             pass
 
+    def reload(self, stages: Any) -> None:
+        self._engine.reload(stages.detector(), stages.correlator())
+
     def dead_letters(self) -> list[DeadLetter]:
         return self._spool.dead_letters()
 
@@ -101,6 +107,12 @@ PLACES = [
     ("embedded", "engine:after-commit"),
     ("embedded", "engine:before-deliver"),
     ("embedded", "engine:after-deliver"),
+]
+SWAPS = [
+    ("embedded", "engine:before-swap"),
+    ("embedded", "engine:after-swap"),
+    ("embedded", "engine:after-match"),
+    ("embedded", "engine:before-commit"),
 ]
 
 
@@ -199,6 +211,34 @@ def test_1_and_2_hold_whatever_is_killed(
     assert plant.deaths == 1
     assert plant.case_plane.taken == {one.id: (one.revision, one.count) for one in expected}
     assert plant.case_plane.people == {one.id: set(one.subjects) for one in expected}
+
+
+@pytest.mark.parametrize("after", [1, 4, 9])
+def test_1_and_2_hold_over_a_reload_in_the_middle_of_the_attack(
+    plant: Plant, after: int, real_stages: Any, expected: list[Alert]
+) -> None:
+    chunks = chunks_of(attack())
+    plant.feed(chunks[:after])
+    plant.host.reload(real_stages)
+    plant.feed(chunks[after:])
+    assert plant.case_plane.taken == {one.id: (one.revision, one.count) for one in expected}
+    assert plant.case_plane.people == {one.id: set(one.subjects) for one in expected}
+    assert plant.host.totals().records == len(attack())
+
+
+@pytest.mark.parametrize(("name", "place"), SWAPS)
+def test_1_and_2_hold_when_it_is_killed_while_it_reloads(
+    name: str, place: str, tmp_path: Path, real_stages: Any, expected: list[Alert]
+) -> None:
+    plant, chunks = Plant(HOSTS[name], tmp_path, real_stages), chunks_of(attack())
+    plant.feed(chunks[:4])
+    plant.kill_at(place, 1)
+    plant.host.reload(real_stages)
+    plant.feed(chunks[4:])
+    assert plant.deaths == 1
+    assert plant.case_plane.taken == {one.id: (one.revision, one.count) for one in expected}
+    assert plant.case_plane.people == {one.id: set(one.subjects) for one in expected}
+    assert plant.host.totals().records == len(attack())
 
 
 def test_3_a_chunk_is_done_only_when_its_alerts_are_durable(plant: Plant, expected: list[Alert]) -> None:

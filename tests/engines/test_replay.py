@@ -1,7 +1,9 @@
 """Replaying old logs: the same alerts as live, in one go, each once."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
+
+import pytest
 
 from breachwatch.engines.merging import merge_revisions
 from breachwatch.engines.replay import replay
@@ -15,7 +17,9 @@ def test_the_last_revision_of_each_alert_with_everybody_it_came_to_touch(words: 
     assert (tally.records, tally.events, dict(tally.ignored), dict(tally.dead)) == (6, 4, {"dull": 1}, {"torn": 1})
 
 
-def test_superseded_alerts_are_gone_and_the_rest_is_in_order_of_first_event(words: Any) -> None:
+def test_superseded_alerts_are_gone_what_waited_is_judged_and_all_is_in_order_of_first_event(
+    words: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     class Scripted:
         def __init__(self) -> None:
             late = words.alert("late", first_event_at=words.start + timedelta(hours=1))
@@ -23,18 +27,26 @@ def test_superseded_alerts_are_gone_and_the_rest_is_in_order_of_first_event(word
             right = words.alert("right", supersedes=(wrong.id,))
             self.feeds = iter([[late, wrong], [right]])
 
-        def feed(self, matches: Any) -> Any:
+        def feed(self, matches: Any, clock: Any = None, received_us: Any = None) -> Any:
             return type("Fed", (), {"alerts": next(self.feeds), "late": 1})()
 
         def drain_changes(self) -> list[Any]:
             return []
 
+        refused: ClassVar[list[str]] = []
+        shortfalls: ClassVar[dict[str, int]] = {"words/hit: quiet groups let go for want of room": 1200}
+
+        def finish(self) -> Any:
+            return type("Finished", (), {"alerts": [words.alert("waited")], "late": 0})()
+
         def restore(self, stored: Any) -> None:
             raise AssertionError("a replay starts from nothing")
 
     alerts, tally = replay([words.chunk("dull")] * 2, words.Detector(), Scripted())
-    assert [one.group["group"] for one in alerts] == ["right", "late"]
+    assert {one.group["group"] for one in alerts} == {"right", "waited", "late"}
+    assert alerts[-1].group["group"] == "late"
     assert tally.late == 2
+    assert "words/hit: quiet groups let go for want of room: 1,200" in caplog.text, "it is said aloud"
 
 
 def test_a_line_of_json_has_what_is_promised(words: Any) -> None:

@@ -44,7 +44,7 @@ class EmbeddedEngine:
         correlator: the stateful stage, fresh; it is restored from the spool here.
         take_alert: gives an alert to the case plane; safe to repeat, raises `UnavailableError` when it cannot now.
         waypoint: told of `engine:after-read`, `after-match`, `before-commit`, `after-commit`, `before-deliver`,
-            `after-deliver`.
+            `after-deliver`, and of `before-swap` and `after-swap` when other stages take over.
         now: the clock by which alerts are paced and `run` prunes; without it all alerts go at once, and nothing is
             pruned by age.
 
@@ -74,7 +74,10 @@ class EmbeddedEngine:
         self._trouble: dict[str, str] = {}
         self._pacing = Pacing()
         self._pruned_at: datetime | None = None
-        correlator.restore(spool.state())
+        self._short: Mapping[str, int] = {}
+        self._next_stages: tuple[Detector, Correlator] | None = None
+        self._wake: Callable[[], None] = lambda: None
+        self._restore(correlator)
 
     # ------------------------------------------------------------------ one step
 
@@ -104,6 +107,7 @@ class EmbeddedEngine:
             UnavailableError: the spool is locked or full. What was found is kept and committed by the next call.
         """
         if self._uncommitted is None:
+            self._swap()
             waiting = self._spool.waiting(records)
             if not waiting:
                 return False
@@ -129,19 +133,69 @@ class EmbeddedEngine:
             dead += outcome.dead
             tallies[one.source] = tallies.get(one.source, Tally()) + outcome.tally
         changes = tuple(self._correlator.drain_changes())
+        self._say_shortfalls()
         return _Work(waiting[-1].offset, changes, tuple(alerts), tuple(dead), tallies)
 
     def _process(self, one: Waiting) -> Outcome:
         if one.chunk is None:
             outcome = unreadable(one.source, one.origin, one.first_ordinal, one.records, "spool value altered")
         else:
-            outcome = process(one.chunk, self._detector, self._correlator)
+            outcome = process(one.chunk, self._detector, self._correlator, live=True)
         self._faults += outcome.faults
         for rule, why in outcome.broken_rules.items():
             if rule not in self._broken_rules:
                 log.error("the rule %s is switched off: %s", rule, why)
         self._broken_rules.update(outcome.broken_rules)
         return outcome
+
+    def _say_shortfalls(self) -> None:
+        """Log what is left out for want of room when it begins, and whenever it has doubled since."""
+        for what, count in self._correlator.shortfalls.items():
+            if count >= 2 * self._short.get(what, 0):
+                log.warning("%s: %s so far", what, f"{count:,}")
+                self._short = {**self._short, what: count}
+
+    # ------------------------------------------------------------------ other content while running
+
+    def reload(self, detector: Detector, correlator: Correlator) -> None:
+        """Go on with other stages, from the next chunk on; from any thread.
+
+        The new correlator, fresh, takes over what is stored: windows of rules that work as before go on as if nothing
+        had happened, the others start anew. No record is lost or taken twice, whenever the process is killed: what is
+        stored always belongs to the chunks that are done.
+
+        Args:
+            detector: made of the new content.
+            correlator: made of the same content, and never used.
+        """
+        self._next_stages = (detector, correlator)
+        self._wake()
+
+    def _swap(self) -> None:
+        """Put the stages in place that `reload` was given; if they cannot take over, everything stays as it was."""
+        found, self._next_stages = self._next_stages, None
+        if found is None:
+            return
+        self._waypoint("engine:before-swap")
+        detector, correlator = found
+        try:
+            self._restore(correlator)
+        except UnavailableError:
+            self._next_stages = self._next_stages or found
+            raise
+        except Exception as error:
+            self._note_trouble("reload", f"the new rules cannot take over: {type(error).__name__}; the old ones go on")
+            return
+        self._detector, self._correlator = detector, correlator
+        self._broken_rules, self._short = {}, {}
+        self._trouble.pop("reload", None)
+        self._waypoint("engine:after-swap")
+        log.info("reloaded: the new rules are at work")
+
+    def _restore(self, correlator: Correlator) -> None:
+        correlator.restore(self._spool.state())
+        for what in correlator.refused:
+            log.error("stored state that cannot be read starts anew: %s", what)
 
     # ------------------------------------------------------------------ alerts out
 
@@ -222,6 +276,7 @@ class EmbeddedEngine:
                 raise UnavailableError(f"{still_open} alerts wait to be taken")
             return taken > 0
 
+        self._wake = wake
         unsubscribe = self._spool.on_append(wake)
         try:
             async with asyncio.TaskGroup() as group:
@@ -229,6 +284,7 @@ class EmbeddedEngine:
                 group.create_task(self._repeat("delivery", deliver, stored, stop, self._seconds_to_next))
         finally:
             unsubscribe()
+            self._wake = lambda: None
         if self._held():
             await self._deliver_the_rest()
 
@@ -277,7 +333,10 @@ class EmbeddedEngine:
             self._spool.prune(at)
 
     def status(self) -> Mapping[str, Any]:
-        """What an operator should see: backlog, totals, rules that are off, faults of stages, and present trouble."""
+        """What an operator should see: backlog, totals, rules that are off, faults of stages, and present trouble.
+
+        `shortfalls`: what was left out for want of room, and how often; `refused_state`: what could not be read back.
+        """
         backlog = self._spool.backlog()
         return {
             "waiting_chunks": backlog.chunks,
@@ -287,6 +346,8 @@ class EmbeddedEngine:
             "totals": self._spool.totals_by_source(),
             "broken_rules": dict(self._broken_rules),
             "faults": self._faults,
+            "shortfalls": dict(self._correlator.shortfalls),
+            "refused_state": list(self._correlator.refused),
             "trouble": dict(self._trouble),
         }
 
