@@ -34,8 +34,9 @@ _LINE = re.compile(
     re.ASCII | re.DOTALL,
 )
 _CARRIED = re.compile(
-    r"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+)"
-    r" \S+ [^\s\[]+(?:\[\d+\]: |: | \S+ \S+ - )"
+    r"(?:<\d{1,3}>)?(?:1 \d{4}-\d\d-\d\dT\S+ \S+ \S+ \S+ \S+ (?:-|\[[^\]]*\]) "
+    r"|(?:[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ [^\s\[:]+(?:\[\d+\])?: )",
+    re.ASCII,
 )
 _REQUEST = re.compile(
     r"([A-Za-z][A-Za-z0-9_-]{0,31}) (\S.*) HTTP/(\d(?:\.\d)?)|([A-Z]{3,16}) (/.*)", re.ASCII | re.DOTALL
@@ -65,7 +66,8 @@ def reader(zone: tzinfo) -> Callable[[str, int], Outcome]:
     times = OffsetTimes(zone)
 
     def read(text: str, received_us: int) -> Outcome:
-        carried = None if text[:1].isdigit() and text[4:5] != "-" else _CARRIED.match(text)
+        plain = text[:1].isdigit() and text[4:5] != "-" and text[:2] != "1 "
+        carried = None if plain else _CARRIED.match(text)
         found = _LINE.fullmatch(text, carried.end() if carried else 0)
         if found is None:
             return NOT_ACCESS if text.strip() else BLANK

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 import orjson
@@ -63,6 +64,10 @@ SEEDS = {
     **{"linux-sshd": SSHD, "web-access": ACCESS, "app-audit": AUDIT, "generic-json": AUDIT},
     **{"generic-cef": CEF, "generic-leef": LEEF, "generic-logfmt": PAIRS, "generic-key-value": PAIRS},
     **{"generic-rfc5424": RFC5424},
+    **{
+        name: [record.encode() for record in records]
+        for name, records in orjson.loads((Path(__file__).parent / "stored" / "text-records.json").read_bytes()).items()
+    },
 }
 TOKENS = [
     *(
@@ -158,6 +163,14 @@ def test_spoilt_records_are_all_accounted_for(name: str) -> None:
     assert counted["records"] >= RECORDS
     assert counted["records"] == counted["Event"] + counted["Ignored"] + counted["Dead"]
     assert counted["Event"] > RECORDS // 50, "the spoiling must leave something to read"
+
+
+@pytest.mark.parametrize("name", list(SEEDS))
+def test_no_line_made_of_repeats_stalls_a_parser(name: str) -> None:
+    for seed in SEEDS[name]:
+        cuts = [0, *(found.end() for found in re.finditer(rb"[ :,;=\[(\"]", seed)), len(seed)]
+        for start, end in zip(cuts, cuts[3:], strict=False):  # nested repeats would take minutes, not milliseconds
+            account(SOURCES[name], seed[:start] + seed[start:end] * (6_000 // (end - start)) + seed[end:], Counter())
 
 
 @pytest.mark.parametrize("name", list(SEEDS))
