@@ -51,25 +51,31 @@ def event_reader(
         time_required: without any time a record is dead; else it is taken to have happened when it was received.
     """
     known: dict[str, Any] = {"NESTED": NESTED, "BAD_TIME": BAD_TIME, "placed": placed, "no_time": _no_time(time_paths)}
-    lines = look_up(time_paths[0], "stamp")
-    if len(time_paths) == 1:
-        untimed = "return no_time" if time_required else "header_us = received_us"
-        lines += under("if stamp is None and header_us is None:", [untimed])
+    known |= {f"read_{number}": read for number, read in enumerate(readers)}
+    lines = []
+    if len(time_paths) == 1 and time_required:
+        lines += [
+            *look_up(time_paths[0], "stamp"),
+            *under("if stamp is None and header_us is None:", ["return no_time"]),
+        ]
     lines += _required(required, known)
     lines += _derivations(derived, known)
-    lines += ["at_us = None"]
-    for number, read in enumerate(readers):
-        known[f"read_{number}"] = read
-        lines += under("if at_us is None:", [f"at_us = read_{number}(stamp, received_us)"])
-    if len(time_paths) > 1:
-        known["elsewhere"] = _elsewhere(time_paths[1:], readers, known["no_time"])
-        lines += under("if at_us is None:", ["at_us = elsewhere(fields, received_us, stamp, header_us)"])
-        lines += under("if type(at_us) is Dead:", ["return at_us" if time_required else "at_us = received_us"])
-        known["Dead"] = Dead
-    lines += under("if at_us is None:", ["at_us = header_us"])
+    lines += ["at_us = None", "told = False", *_time_of(time_paths, len(readers))]
+    untimed = "return no_time" if time_required else "at_us = received_us"
+    lines += under("if at_us is None:", ["at_us = header_us", *under("if at_us is None and not told:", [untimed])])
     lines += ["return BAD_TIME if at_us is None else placed(at_us, received_us, fields)"]
     reader: EventOf = made("fields, received_us, header_us=None", lines, known)
     return reader
+
+
+def _time_of(paths: Sequence[Path], readers: int) -> list[str]:
+    """Statements for the time at the first of some places where there is one that can be read."""
+    path, *others = paths
+    reads = ["told = True", "at_us = read_0(stamp, received_us)"]
+    for number in range(1, readers):
+        reads += under("if at_us is None:", [f"at_us = read_{number}(stamp, received_us)"])
+    lines = [*look_up(path, "stamp"), *under("if stamp is not None:", reads)]
+    return lines + under("if at_us is None:", _time_of(others, readers)) if others else lines
 
 
 def with_derived(parse: Parse, derived: Sequence[Derived]) -> Parse:
@@ -90,26 +96,6 @@ def with_derived(parse: Parse, derived: Sequence[Derived]) -> Parse:
 
 def _no_time(paths: Sequence[Path]) -> Dead:
     return NO_TIME if tuple(paths) == (("time",),) else Dead(f"no time in {' or '.join(map('.'.join, paths))}")
-
-
-def _elsewhere(paths: Sequence[Path], readers: Sequence[ReadTime], no_time: Dead) -> Callable[..., int | Dead | None]:
-    """The time of a record whose first place told none: of the next place that can be read."""
-    looks = [made("fields", [*look_up(path, "value"), "return value"], {}) for path in paths]
-
-    def elsewhere(fields: dict[str, Any], received_us: int, first: object, header_us: int | None) -> int | Dead | None:
-        anything = first is not None
-        for look in looks:
-            stamp = look(fields)
-            if stamp is None:
-                continue
-            anything = True
-            for read in readers:
-                at_us = read(stamp, received_us)
-                if at_us is not None:
-                    return at_us
-        return None if anything or header_us is not None else no_time
-
-    return elsewhere
 
 
 def _required(required: Sequence[Path], known: dict[str, Any]) -> list[str]:
