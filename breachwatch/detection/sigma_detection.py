@@ -13,7 +13,7 @@ from sigma.conditions import ConditionAND, ConditionOR
 from sigma.modifiers import modifier_mapping, reverse_modifier_mapping
 from sigma.rule import SigmaDetection, SigmaDetectionItem
 
-from breachwatch.detection.conditions import AnyOf, Condition, Not, Number, Text, Where, fields_of
+from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not, Number, Text, Where, fields_of
 from breachwatch.detection.placeholders import NoValuesError, Placeholders, expanded
 from breachwatch.detection.sigma_condition import (
     ConditionError,
@@ -34,6 +34,7 @@ _Value = tuple[KeyPath, Any, str]
 MAX_WAYS = 512
 """Most combinations that `3 of them` may stand for."""
 MAX_VALUES = 100_000
+MAX_FLOAT = 10**308
 OURS = {"utf16le": "wide"}
 """Modifiers of the specification that pySigma knows by another name."""
 MODIFIERS = frozenset({*modifier_mapping, *OURS})
@@ -74,7 +75,7 @@ class DetectionReader:
         self._part = part
         self._placeholders = placeholders or {}
         self._keeps_placeholders = keeps_placeholders
-        self._places: dict[int, tuple[KeyPath, list[_Value]]] = {}
+        self._places: dict[int, tuple[SigmaDetectionItem, KeyPath, list[_Value]]] = {}
         self._names: list[str] = []
         self._found: dict[str, Condition] = {}
         self._dropped: set[str] = set()
@@ -153,7 +154,7 @@ class DetectionReader:
         if not self._sensible(key, modifiers, value, at):
             return None
         modifiers = [OURS.get(each, each) for each in modifiers]
-        values, filled = self._prepared(modifiers, value, at)
+        values, filled = self._prepared(field, modifiers, value, at)
         if values is None:
             return None
         named = "|".join([field, *(each for each in modifiers if each != "expand" or not filled)])
@@ -163,7 +164,7 @@ class DetectionReader:
         except UnsupportedError as error:
             self._refuse(_culprit(name, values, at), str(error))
             return None
-        self._places[id(item)] = (at, values)
+        self._places[id(item)] = (item, at, values)  # kept alive, so that its id stays its own
         return item
 
     def _asked(self, selection: SigmaDetection, at: KeyPath) -> Condition | None:
@@ -178,14 +179,14 @@ class DetectionReader:
         return all_of(known) if selection.item_linking is ConditionAND else any_of(known)
 
     def _asked_of_item(self, item: SigmaDetectionItem, at: KeyPath) -> Condition | None:
-        at, values = self._places.get(id(item), (at, []))
+        _, at, values = self._places.get(id(item), (item, at, []))
         try:
             made = condition_of(item)
         except UnsupportedError as error:
             name = "|".join([item.field or "", *(reverse_modifier_mapping[each.__name__] for each in item.modifiers)])
             self._refuse(_culprit(name or None, values, at), str(error))
             return None
-        made = made if item.modifiers else _as_written(made, values)
+        made = _as_written(made, values)
         self.fields.extend((named, at) for named in sorted(fields_of(made)))
         return made
 
@@ -202,14 +203,16 @@ class DetectionReader:
             self._refuse(at, f"more than {MAX_VALUES} values in one rule")
         return not unknown and not nested and self._values <= MAX_VALUES
 
-    def _prepared(self, modifiers: Sequence[str], value: Any, at: KeyPath) -> tuple[list[_Value] | None, bool]:
+    def _prepared(
+        self, field: str, modifiers: Sequence[str], value: Any, at: KeyPath
+    ) -> tuple[list[_Value] | None, bool]:
         """The values as pySigma is to see them, texts where modifiers want texts; and if placeholders are filled in."""
         members = [((*at, number), each) for number, each in enumerate(value)] if isinstance(value, list) else None
         made: list[_Value] = []
         expands = "expand" in modifiers
         for place, each in members if members is not None else [(at, value)]:
             written = self.node.written.get(place) or str(each)
-            seen = _cast(modifiers, each, written)
+            seen = _cast(modifiers, each, written) if field or type(each) not in {int, float} else written
             if not expands or not isinstance(seen, str):
                 made.append((place, seen, written))
                 continue
@@ -351,18 +354,33 @@ def _number(text: str) -> Any:
 
 
 def _as_written(made: Condition, values: Sequence[_Value]) -> Condition:
-    """Numbers that nobody else would write so (`0x1410`, `1.50`) are also texts; with leading zeros only texts."""
-    odd = {value: written for _, value, written in values if type(value) in {int, float} and str(value) != written}
-    if not odd:
+    """A condition with its numbers as the rule writes them.
+
+    Numbers that nobody else would write so (`0x1410`, `1.50`) are also texts; with leading zeros they are only texts.
+    Whole numbers that no float can hold are exact again: pySigma rounds them.
+    """
+    numbers = {float(value): (value, written) for _, value, written in values if _is_odd(value, written)}
+    if not numbers:
         return made
 
     def again(condition: Condition) -> Condition:
         match condition:
+            case AllOf(parts=parts):
+                return AllOf(tuple(again(part) for part in parts))
             case AnyOf(parts=parts):
                 return AnyOf(tuple(again(part) for part in parts))
-            case Where(field=field, wanted=Number(value=number)) if number in odd:
-                text = Where(field, Text((odd[number],)))
-                return text if re.match(r"-?0\d", odd[number]) else AnyOf((condition, text))
+            case Not(part=part):
+                return Not(again(part))
+            case Where(field=field, wanted=Number(value=number)) if float(number) in numbers:
+                exact, written = numbers[float(number)]
+                if str(exact) == written:
+                    return Where(field, Number(exact))
+                text = Where(field, Text((written,)))
+                return text if re.match(r"-?0\d", written) else AnyOf((Where(field, Number(exact)), text))
         return condition
 
     return again(made)
+
+
+def _is_odd(value: Any, written: str) -> bool:
+    return type(value) in {int, float} and abs(value) < MAX_FLOAT and (str(value) != written or float(value) != value)

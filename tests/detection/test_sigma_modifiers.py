@@ -139,6 +139,8 @@ SAID: dict[str, list[tuple[str, Any, bool]]] = {
         ("f|neq: [a, b]", "c", True),
         ("f|neq: [a, b]", "b", False),
         ("f|contains|neq: a", "xax", False),
+        ("f|neq: 0x10", "0x10", False),
+        ("f|neq: 0x10", 17, True),
     ],
     "minute": [("f|minute: 30", "2026-03-27T14:30:00Z", True), ("f|minute: 31", "2026-03-27T14:30:00Z", False)],
     "hour": [
@@ -182,6 +184,9 @@ SAID: dict[str, list[tuple[str, Any, bool]]] = {
         ("f: 1.5", "1.5", True),
         ("f: 0x1410", "0x1410", True),
         ("f: 0x1410", 5136, True),
+        ("f: 12345678901234567", 12345678901234567, True),  # no float holds it
+        ("f: 12345678901234567", "12345678901234567", True),
+        ("f: 12345678901234567", 12345678901234568, False),
         ("f: 007", "007", True),
         ("f: 007", 7, False),
         ("f: true", True, True),
