@@ -149,10 +149,12 @@ def plain_form(fields: Mapping[str, Any], writing: Writing) -> bytes | None:
             plain = "\n".join(text for leaf in leaves(fields) if (text := text_of(leaf)) is not None).encode()
     except (TypeError, ValueError, RecursionError):
         return None
-    if not plain.isascii():
-        for letter, folded in _FOLDED.items():
-            plain = plain.replace(letter, folded)
-    return plain
+    if plain.isascii():
+        return plain
+    folded = plain
+    for letter, ascii_letter in _FOLDED.items():
+        folded = folded.replace(letter, ascii_letter)
+    return plain if folded == plain else plain + b"\n" + folded
 
 
 def _is_utf8(record: bytes) -> bool:
