@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,33 +11,48 @@ from breachwatch.assessment.severity import assess
 from breachwatch.detection.playbook import Playbook
 from breachwatch.filings.forms import package_forms
 
-KINDS = [
+KINDS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "playbooks").glob("*/playbook.yml"))
+FIRST_SIX = {
     "credential-stuffing",
     "lost-device",
     "mass-export",
     "off-hours-bulk-access",
     "record-enumeration",
     "ssh-brute-force",
-]
+}
+REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
+"""Kinds that no log tells of."""
+LIKELY = {"privileged-misuse", "sql-injection", "web-shell"}
+"""Kinds whose alerts make a breach likely and no more."""
+AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
+    "credential-stuffing": {"user.uid": ("customer_login_accepted",), "user.name": ()},
+    "ssh-brute-force": {"user.name": ("ssh_password_accepted",)},
+    "mass-export": {"user.uid": None},
+    "record-enumeration": {"user.uid": None},
+    "off-hours-bulk-access": {"user.uid": None},
+    "privileged-misuse": {"user.uid": ("staff_read_unassigned",)},
+}
+"""Who counts as affected: field to the rules whose events say so, None for every rule."""
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-def test_the_six_kinds_of_breach_are_there(playbooks: dict[str, Playbook]) -> None:
-    assert sorted(playbooks) == KINDS
+def test_each_kind_is_called_as_its_folder(playbooks: dict[str, Playbook]) -> None:
+    assert set(playbooks) >= FIRST_SIX
     assert all(playbook.id == folder for folder, playbook in playbooks.items())
 
 
 @each_kind
-def test_only_a_device_is_lost_without_a_log_that_tells_of_it(playbooks: dict[str, Playbook], kind: str) -> None:
+def test_only_what_people_report_comes_without_a_log(playbooks: dict[str, Playbook], kind: str) -> None:
     raises = playbooks[kind].detection.raises_incident
-    assert (raises == ()) == (kind == "lost-device")
+    assert (raises == ()) == (kind in REPORTED_BY_PEOPLE)
 
 
 @each_kind
 def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherwise(
     playbooks: dict[str, Playbook], kind: str
 ) -> None:
-    assert playbooks[kind].awareness == "on_raise"
+    """Where a log makes a breach likely only, the controller is aware when a person confirms it (EDPB 9/2022)."""
+    assert playbooks[kind].awareness == ("on_confirm" if kind in LIKELY else "on_raise")
     assert playbooks[kind].regimes == ("gdpr",)
 
 
@@ -49,6 +65,9 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("ssh-brute-force", "medium", "notify_authority"),  # what the server holds is for a person to say
         ("record-enumeration", "medium", "notify_authority"),
         ("off-hours-bulk-access", "medium", "notify_authority"),
+        ("sql-injection", "high", "notify_authority_and_people"),
+        ("web-shell", "high", "notify_authority_and_people"),
+        ("privileged-misuse", "medium", "notify_authority"),
     ],
 )
 def test_the_severity_that_a_kind_of_breach_starts_from(
@@ -112,7 +131,7 @@ def test_the_filing_claims_nothing_of_a_house_it_does_not_know(playbooks: dict[s
     """Measures in place before: only what is certainly there, which is the watching that found the breach."""
     claims = playbooks[kind].filing.prior_measures
     assert not re.search(r"encrypt|hash|second factor|backup|firewall|trained", claims)
-    assert ("was found" in re.sub(r"\s+", " ", claims)) == (kind != "lost-device")
+    assert ("was found" in re.sub(r"\s+", " ", claims)) == (kind not in REPORTED_BY_PEOPLE)
 
 
 @each_kind
@@ -137,17 +156,7 @@ def test_art_4_5_who_merely_was_tried_is_a_pseudonym_and_not_affected(
     playbooks: dict[str, Playbook], kind: str
 ) -> None:
     affected = {field.field: field.rules for field in playbooks[kind].detection.subjects}
-    assert (
-        affected
-        == {
-            "credential-stuffing": {"user.uid": ("customer_login_accepted",), "user.name": ()},
-            "ssh-brute-force": {"user.name": ("ssh_password_accepted",)},
-            "mass-export": {"user.uid": None},
-            "record-enumeration": {"user.uid": None},
-            "off-hours-bulk-access": {"user.uid": None},
-            "lost-device": {},
-        }[kind]
-    )
+    assert affected == AFFECTED.get(kind, {})
 
 
 @each_kind

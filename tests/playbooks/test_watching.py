@@ -41,7 +41,7 @@ def content(tree: dict[str, bytes]) -> Content:
 def test_nothing_is_wrong_with_the_playbooks_that_ship(tree: dict[str, bytes]) -> None:
     problems, summary = check(tree, SOURCES, PLACEHOLDERS)
     assert problems == []
-    assert summary.startswith("6 playbooks, ")
+    assert summary.endswith(": all good")
 
 
 @pytest.mark.parametrize("kind", WATCHING)
