@@ -235,6 +235,7 @@ class Settings(BaseSettings):
     mail: MailSection
     state_dir: Path = Path("state")
     playbooks_dir: Path | None = None
+    adjustments: Path | None = None
     source_files: tuple[Path, ...] = ()
     inputs: tuple[Input, ...] = ()
     ledger: LedgerSection = LedgerSection()
@@ -349,6 +350,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
         update={
             "state_dir": at(settings.state_dir),
             "playbooks_dir": at(settings.playbooks_dir),
+            "adjustments": at(settings.adjustments),
             "source_files": tuple(base / path for path in settings.source_files),
             "inputs": tuple(anchored_input(entry) for entry in settings.inputs),
             "ledger": sectioned(settings.ledger, "url_file"),

@@ -70,12 +70,19 @@ class _Running:
     alerts: dict[str, Alert] = field(default_factory=dict)
 
     def feed(self, matches: Sequence[Match], rule: str) -> None:
-        for alert in self.correlator.feed(matches).alerts:
+        self._take(self.correlator.feed(matches).alerts, rule)
+        self.correlator.drain_changes()
+
+    def finish(self, rule: str) -> None:
+        """Judge what waited for time to pass."""
+        self._take(self.correlator.finish().alerts, rule)
+
+    def _take(self, alerts: Iterable[Alert], rule: str) -> None:
+        for alert in alerts:
             if alert.rule == rule:
                 self.alerts[alert.id] = alert
                 for gone in alert.supersedes:
                     self.alerts.pop(gone, None)
-        self.correlator.drain_changes()
 
     def groups(self) -> list[Group]:
         found: dict[tuple[tuple[str, str], ...], list[Alert]] = {}
@@ -121,7 +128,10 @@ class Tuning:
                     run.feed(heard, correlation.id)
 
     def result(self) -> list[Tuned]:
-        """Every correlation of the playbook that alerts, in its order there."""
+        """Every correlation of the playbook that alerts, in its order there; nothing can be fed after."""
+        for correlation, runs in self._tried:
+            for run in runs:
+                run.finish(correlation.id)
         return [_tuned(correlation, runs) for correlation, runs in self._tried]
 
 

@@ -17,13 +17,11 @@ from breachwatch.collectors.stdin import StdinInlet
 from breachwatch.collectors.syslog import SyslogListener
 from breachwatch.couriers.courier import Courier, Sender
 from breachwatch.couriers.smtp import SmtpSettings, SmtpTransport
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
-from breachwatch.detection.detector import Detector
 from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Retention
 from breachwatch.engines.host import Part, host, stop_on_signals
+from breachwatch.engines.reloading import Reloading
 from breachwatch.engines.status import Watching, service_status
 from breachwatch.engines.streams import load_streams
 from breachwatch.engines.watches import Watch, clock_watch, dispatch_watch, fact_watch, people_watch
@@ -49,8 +47,8 @@ from breachwatch.settings import (
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 from breachwatch.wiring.clock import now
-from breachwatch.wiring.content import shipped_or
 from breachwatch.wiring.desk import build_desk
+from breachwatch.wiring.detecting import LiveContent
 from breachwatch.wiring.otlp import build_otlp
 from breachwatch.wiring.stores import store_with
 
@@ -90,20 +88,21 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     zoned = {(name, entry.timezone) for entry in settings.inputs if entry.timezone for name in entry.every_source}
     sources = load_sources(settings.source_files, timezone=settings.organisation.timezone, zoned=zoned)
     _known_sources(settings, sources)
-    content = shipped_or(settings.playbooks_dir, sources)
+    live = LiveContent(settings, sources)
     keys = open_keys(settings.state_dir)
     pseudonymise = pseudonymiser(keys.pseudonym)
     store = store_with(settings, keys, waypoint=waypoint)
     retention = Retention.of(load_streams(shipped("topics")))
     spool = Spool(settings.state_dir / "spool.sqlite", keys.derive("spool"), waypoint=waypoint, retention=retention)
     addresses = {f"team-{number}": address for number, address in enumerate(settings.team.notify, 1)}
-    world = _world(settings, content, tuple(addresses))
+    world = _world(settings, live, tuple(addresses))
     flow = CaseFlow(store.ledger, store.vault, world)
     known = open_enrichment(**dict(settings.enrichment))
+    stages = live.stages(pseudonymise)
     engine = EmbeddedEngine(
         spool,
-        Detector(content, sources, pseudonymise),
-        Correlator(content),
+        stages.detector,
+        stages.correlator,
         lambda alert: flow.take_alert(known.alert(alert), now()),
         waypoint=waypoint,
         now=now,
@@ -122,9 +121,11 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     letters = CaseLetters(store.ledger, store.vault, world, url, addresses)
     transport = SmtpTransport(SmtpSettings(**settings.mail.model_dump(exclude={"sender"})), waypoint)
     courier = Courier(store.outbox, letters, transport, sender, now, _owner(), waypoint)
-    watched.append(courier)
+    reloading = Reloading(live.look, live.reader(pseudonymise), live.user(engine.reload), digest=live.digest)
+    watched += [courier, reloading]
     parts: dict[str, Part] = {
         "detection": engine.run,
+        "rules": reloading.run,
         "desk": desk.run,
         "courier": courier.run,
         **{name: watch.run for name, watch in watches.items()},
@@ -166,10 +167,10 @@ def _known_sources(settings: Settings, sources: Mapping[str, Source]) -> None:
         )
 
 
-def _world(settings: Settings, content: Content, team: tuple[str, ...]) -> World:
+def _world(settings: Settings, live: LiveContent, team: tuple[str, ...]) -> World:
     return World(
-        playbooks=content.playbooks,
-        notices=content.notices,
+        playbooks=live.playbooks,
+        notices=live.notices,
         regimes=package_regimes(),
         form=package_forms()["cnil"],
         organisation=settings.organisation.value(),
