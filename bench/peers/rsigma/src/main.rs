@@ -216,6 +216,16 @@ fn memory(name: &str) -> f64 {
         / 1024.0
 }
 
+/// Seconds that this process, which has one thread, has been on a core.
+fn on_core() -> f64 {
+    let told = fs::read_to_string("/proc/self/schedstat").expect("Linux tells the time on a core");
+    let first = told
+        .split_whitespace()
+        .next()
+        .and_then(|nanoseconds| nanoseconds.parse::<f64>().ok());
+    first.expect("the first figure is nanoseconds") / 1e9
+}
+
 fn main() {
     let path = std::env::args().nth(1).expect("usage: rsigma-bench JOB.json");
     let job: Job = serde_json::from_slice(&fs::read(path).expect("the job is readable")).expect("the job is JSON");
@@ -258,12 +268,13 @@ fn main() {
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("commands are text");
         if line == "go" {
-            let began = Instant::now();
+            let (began, at) = (Instant::now(), on_core());
             let matches: usize = streams
                 .iter()
                 .map(|lines| lines.run(&engine, options, usize::MAX, |_, _| {}))
                 .sum();
-            tell(&json!({"seconds": began.elapsed().as_secs_f64(), "matches": matches}));
+            let (seconds, cpu) = (began.elapsed().as_secs_f64(), on_core() - at);
+            tell(&json!({"seconds": seconds, "cpu": cpu, "matches": matches}));
         } else if line == "memory" {
             tell(&json!({"peak_mib": memory("VmHWM")}));
         } else if let Some(path) = line.strip_prefix("dump ") {
