@@ -2,7 +2,8 @@
 
 A window is any span of length `timespan`, both ends included. Every window that matters ends at an event, so each
 question is asked once per event, looking back. Adding events can only satisfy more windows, never fewer; that is why
-arrival order does not matter. A sum, which negative numbers lessen, is asked only when nothing can come any more.
+arrival order does not matter. A sum, which negative numbers lessen, is asked only when nothing can come any more, and
+at the last event of an instant.
 """
 
 from collections.abc import Iterator, Sequence
@@ -184,7 +185,7 @@ def crossings(
     if correlation.kind == "event_count" and not correlation.reach_us:
         yield from _counted_by_index(correlation, times, scan, max(first, scan.next), end)
         return
-    tally, span, oldest = scan.tally, correlation.timespan_us, scan.oldest
+    tally, span, oldest, at_once = scan.tally, correlation.timespan_us, scan.oldest, correlation.at_once
     for index in range(scan.next, end):
         event, at = events[index], times[index]
         if not event.armed:
@@ -195,7 +196,8 @@ def crossings(
             if events[oldest].armed:
                 tally.remove(events[oldest])
             oldest += 1
-        if index >= first and tally.holds(since):
+        whole = at_once or index + 1 == len(times) or times[index + 1] > at
+        if index >= first and whole and tally.holds(since):
             yield index
     scan.oldest, scan.next = oldest, end
 
