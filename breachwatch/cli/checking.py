@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from breachwatch import wiring
-from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, err, out, write_json
+from breachwatch.cli.common import (
+    DEFAULT_CONFIG,
+    AdjustmentsOption,
+    ConfigOption,
+    JsonOption,
+    SourceFileOption,
+    err,
+    now,
+    out,
+    write_json,
+)
 from breachwatch.cli.matching import check_rules
 from breachwatch.cli.root import CHECK, app
 from breachwatch.kernel.errors import ContentError, Problem
@@ -15,10 +25,9 @@ from breachwatch.settings import read_settings
 
 @app.command(rich_help_panel=CHECK, epilog="Examples: `breachwatch check playbooks/` · `breachwatch check rules/`")
 def check(
-    folder: Annotated[Path, typer.Argument(help="A playbooks folder, or a plain folder of Sigma rules.")] = Path(
-        "playbooks"
-    ),
-    source_file: Annotated[list[Path] | None, typer.Option(help="Extra source definition (YAML).")] = None,
+    folder: Annotated[Path, typer.Argument(help="A folder of playbooks, or of Sigma rules.")] = Path("playbooks"),
+    adjustments: AdjustmentsOption = None,
+    source_file: SourceFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check playbooks, their rules, notices and cases, or plain rules; every problem with its file and line."""
@@ -28,6 +37,12 @@ def check(
         check_rules(folder, [], None, source_file or [], as_json=as_json, no_cache=False)
         return
     problems, summary = wiring.check_playbooks(folder, source_file or [])
+    notes: list[Problem] = []
+    if adjustments is not None and not problems:
+        problems, notes, told = wiring.check_adjustments(folder, adjustments, source_file or [], now())
+        summary = f"{summary}; {told}"
+    for note in notes:
+        err.print(str(note), style="yellow", markup=False, highlight=False, soft_wrap=True)
     for problem in problems:
         if as_json:
             fields = ("path", "line", "column", "message", "hint")
@@ -38,7 +53,7 @@ def check(
         err.print(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {folder}", highlight=False)
         raise typer.Exit(1)
     if not as_json:
-        out.print(summary, highlight=False)
+        out.print(summary, highlight=False, soft_wrap=True)
 
 
 @app.command(rich_help_panel=CHECK, epilog="Example: `breachwatch verify -c breachwatch.toml && echo unaltered`")

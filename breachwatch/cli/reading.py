@@ -19,6 +19,7 @@ from breachwatch.cli.common import (
     TimezoneOption,
     account_line,
     err,
+    instant,
     logs_of,
     must_be_there,
     out,
@@ -138,3 +139,31 @@ def show_source(
     out.print("\nOCSF attributes, and where they come from:", highlight=False)
     for path, native in sorted(attributes.items()):
         out.print(f"  {path:<40} {printable(native)}", highlight=False, soft_wrap=True)
+
+
+@sources_app.command("guess", epilog="Example: `breachwatch sources guess unknown.log.gz`")
+def guess_source(
+    file: Annotated[Path, typer.Argument(help="A log file, packed or not.", metavar="FILE")],
+    source_file: SourceFileOption = None,
+    reference: ReferenceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Name the sources that a file is likely of, the likeliest first; exit code 1 when no source can read it."""
+    must_be_there([file])
+    found = wiring.guess_source(file, source_file or [], instant(reference))
+    for each in found if as_json else ():
+        write_json(
+            {"source": each.source, "title": each.title, "share": each.share, "score": each.score, "why": each.why}
+        )
+    if not as_json and found:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading in ("source", "events", "score", "why"):
+            table.add_column(heading, justify="right" if heading in ("events", "score") else "left", overflow="fold")
+        for each in found[:FIRST]:
+            table.add_row(each.source, f"{each.share:.0%}", f"{each.score:.2f}", printable(each.why))
+        if not out.is_terminal:
+            out.width = WIDE
+        out.print(table)
+    if not found:
+        err.print("No source reads this file: describe it in a source definition of your own (docs: sources).")
+        raise typer.Exit(1)

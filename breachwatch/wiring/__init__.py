@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from breachwatch.wiring.cache import Cache, NoCache
     from breachwatch.wiring.clock import now
-    from breachwatch.wiring.content import check_playbooks
+    from breachwatch.wiring.content import check_adjustments, check_playbooks
     from breachwatch.wiring.demo import Demo, build_demo
     from breachwatch.wiring.matching import Hit, Matching, build_matching, load_plain_rules
     from breachwatch.wiring.proposing import Proposed, build_proposal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from breachwatch.wiring.replaying import Advance, Logs, build_replay, build_tuning
     from breachwatch.wiring.rules import lint_rules, tagged_rules
     from breachwatch.wiring.service import Service, build_service
-    from breachwatch.wiring.sources import known_source, known_sources, logsource_text
+    from breachwatch.wiring.sources import guess_source, known_source, known_sources, logsource_text
     from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
 
 __all__ = [
@@ -39,7 +39,9 @@ __all__ = [
     "build_replay",
     "build_service",
     "build_tuning",
+    "check_adjustments",
     "check_playbooks",
+    "guess_source",
     "known_source",
     "known_sources",
     "lint_rules",
@@ -53,6 +55,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "check_adjustments": "content",
+    "guess_source": "sources",
     "build_proposal": "proposing",
     "Proposed": "proposing",
     "logsource_text": "sources",

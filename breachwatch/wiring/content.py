@@ -1,6 +1,7 @@
 """The content that detection runs on: the operator's, or what comes with the package; and how it is checked."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from breachwatch.detection.adjustments import Adjustments, adjusted, read_adjustments
@@ -36,3 +37,21 @@ def with_adjustments(content: Content, path: Path | None) -> tuple[Content, Adju
     except OSError as error:
         raise ContentError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
     return adjusted(content, adjustments), adjustments
+
+
+def check_adjustments(
+    folder: Path, path: Path, source_files: Sequence[Path], now: datetime
+) -> tuple[list[Problem], list[Problem], str]:
+    """Whether adjustments fit the playbooks of a folder: mistakes, entries that have ended, and a line that sums up.
+
+    Raises:
+        ContentError: the playbooks cannot be read.
+    """
+    content = load_content(read_tree(folder), load_sources(source_files), PLACEHOLDERS)
+    try:
+        _, adjustments = with_adjustments(content, path)
+    except ContentError as error:
+        return list(error.problems), [], f"{path.name} does not fit them"
+    thresholds, allowed = len(adjustments.thresholds), len(adjustments.allow)
+    told = f"{path.name} adjusts {thresholds} threshold{'' if thresholds == 1 else 's'}"
+    return [], adjustments.expired(now), f"{told} and allows {allowed} thing{'' if allowed == 1 else 's'}"

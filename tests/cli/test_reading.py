@@ -60,3 +60,14 @@ def test_a_source_of_ones_own_is_read_beside_the_others(breachwatch: Any, tmp_pa
     definition = {"name": "shop-api", "title": "The shop's API", "description": "Ours.", "extends": "app-audit"}
     (tmp_path / "shop.yml").write_text(json.dumps(definition), encoding="utf-8")
     assert "shop-api" in breachwatch("sources", "list", "--source-file", "shop.yml").out
+
+
+def test_a_file_nobody_knows_is_given_to_every_source_to_try(breachwatch: Any, auth_log: Path, tmp_path: Path) -> None:
+    done = breachwatch("sources", "guess", auth_log, "--json", *REFERENCE)
+    assert done.code == 0
+    assert done.lines[0]["source"] in ("linux-auth", "linux-sshd")
+    assert done.lines[0]["score"] >= done.lines[-1]["score"]
+    assert breachwatch("sources", "guess", auth_log, *REFERENCE).out.splitlines()[1].startswith("linux-")
+    (tmp_path / "noise.bin").write_bytes(bytes(range(256)))
+    nothing = breachwatch("sources", "guess", "noise.bin")
+    assert (nothing.code, "No source reads this file" in nothing.err) == (1, True)
