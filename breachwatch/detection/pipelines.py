@@ -112,8 +112,8 @@ class Pipeline:
         Raises:
             PipelineError: as `rule`.
         """
-        given = {**node.data, "correlation": with_one_test(node.data["correlation"])}
         try:
+            given = {**node.data, "correlation": with_one_test(node.data["correlation"])}
             rule = SigmaCorrelationRule.from_dict(
                 {key: given[key] for key in (*_COMMON, "correlation") if key in given}
             )

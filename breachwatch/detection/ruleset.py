@@ -13,7 +13,7 @@ from breachwatch.detection.rules import Correlation, Rule
 from breachwatch.kernel.errors import Problem
 from breachwatch.sources.source import Source
 
-FORMAT = 1
+FORMAT = 2
 """Changes when what is kept, or what is made of the same rules, changes within one version of the program."""
 
 

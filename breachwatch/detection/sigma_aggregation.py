@@ -33,9 +33,9 @@ from breachwatch.kernel.yaml import KeyPath
 
 DAY = "1d"
 _COUNT = re.compile(
-    r"(?P<how>count|sum|avg|min|max)\s*\(\s*(?P<field>[^()]*?)\s*\)\s*(?:by\s+(?P<group>.+?)\s*)?"
-    r"(?P<op>>=|<=|==|!=|=|>|<)\s*(?P<bound>-?\d+(?:\.\d+)?)",
-    re.IGNORECASE | re.DOTALL,
+    r"(?P<how>count|sum|avg|min|max) ?\((?P<field>[^()]*)\) ?(?:by (?P<group>[^<>=!]+))?"
+    r"(?P<op>>=|<=|==|!=|=|>|<) ?(?P<bound>-?\d{1,18}(?:\.\d{1,18})?)",
+    re.IGNORECASE,
 )
 _OPS: Mapping[str, Op] = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "eq", "==": "eq", "!=": "neq"}
 _AT: KeyPath = ("detection", "condition")
@@ -74,13 +74,13 @@ def read_counting(reader: DetectionReader, condition: Condition) -> Counting:
         AggregationError: it cannot be read, or cannot be decided.
     """
     timespan_us = _timeframe(reader)
-    near = re.match(r"near\s+(?P<wanted>.+)", reader.counted, re.IGNORECASE | re.DOTALL)
+    near = re.match(r"near (?P<wanted>.+)", reader.counted, re.IGNORECASE)
     if near:
         return _near(reader, condition, near["wanted"], timespan_us)
     counting = _COUNT.fullmatch(reader.counted)
     if counting is None:
         raise AggregationError(f'cannot read the counting "{reader.counted}"; such as `count() by src_ip > 10`')
-    how, counted, op = counting["how"].lower(), counting["field"], _OPS[counting["op"]]
+    how, counted, op = counting["how"].lower(), counting["field"].strip(), _OPS[counting["op"]]
     group = [each.strip() for each in (counting["group"] or "").split(",") if each.strip()]
     bound = float(counting["bound"])
     bound = int(bound) if bound.is_integer() else bound

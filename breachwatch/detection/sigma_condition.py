@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 MAX_LENGTH = 8192
 MAX_NESTING = 48
-_TOKEN = re.compile(r"\s*([()|]|[^\s()|]+)")
+_TOKEN = re.compile(r"[()|]|[^\s()|]+")
 _WORDS = {"and", "or", "not"}
 
 
@@ -57,10 +57,10 @@ def read_condition(text: str) -> tuple[Expression, str]:
     Raises:
         ConditionError: it is none, or is too long or too deep.
     """
+    wanted, _, counted = text.partition("|")
     if len(text) > MAX_LENGTH:
         raise ConditionError(f"a condition of more than {MAX_LENGTH} characters")
-    wanted, _, counted = text.partition("|")
-    return read_expression(wanted), counted.strip()
+    return read_expression(wanted), " ".join(counted.split())
 
 
 def read_expression(text: str) -> Expression:
@@ -69,7 +69,9 @@ def read_expression(text: str) -> Expression:
     Raises:
         ConditionError: as `read_condition`.
     """
-    return _Parser(_TOKEN.findall(text)).whole()
+    if len(text) > MAX_LENGTH:
+        raise ConditionError(f"a condition of more than {MAX_LENGTH} characters")
+    return _Parser(_TOKEN.findall(" ".join(text.split()))).whole()
 
 
 def names_in(expression: Expression) -> list[str]:

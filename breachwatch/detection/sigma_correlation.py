@@ -7,17 +7,23 @@ from math import comb
 from typing import Any, cast
 
 from sigma.correlations import (
-    CorrelationConditionAND,
-    CorrelationConditionOR,
     SigmaCorrelationRule,
     SigmaCorrelationTimespan,
     SigmaCorrelationType,
-    SigmaExtendedCorrelationCondition,
-    SigmaRuleReference,
 )
 from sigma.exceptions import SigmaError
 
 from breachwatch.detection.rules import EXACT_VALUES, MAX_EVENTS, CorrelationKind, Op
+from breachwatch.detection.sigma_condition import (
+    ConditionError,
+    Expression,
+    Joined,
+    Name,
+    Negated,
+    Some,
+    names_in,
+    read_expression,
+)
 from breachwatch.kernel.errors import Problem
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.yaml import KeyPath, Node
@@ -67,6 +73,8 @@ def read_terms(node: Node) -> tuple[CorrelationTerms | None, list[Problem]]:
         SigmaCorrelationRule.from_dict({"title": "x", "correlation": with_one_test(given)}, collect_errors=False)
     except SigmaError as error:
         return None, [node.problem(_place_of(str(error), given), str(error))]
+    except ConditionError as error:
+        return None, [node.problem((*_HERE, "condition"), f"cannot read the condition: {error}")]
     except (TypeError, ValueError, AttributeError, KeyError):
         return None, [node.problem(_HERE, "this is not a correlation that Sigma allows")]
     kind = cast(CorrelationKind, given["type"])
@@ -89,11 +97,13 @@ def _finished(
     condition = given.get("condition")
     if isinstance(condition, str):
         try:
-            terms.ways = _ways_of(condition)
-        except ValueError as error:
-            return None, [node.problem(at, str(error))]
-        known = {reference for reference, _ in terms.references}
-        terms.references.extend((each, at) for each in _in_order(condition) if each not in known)
+            expression = read_expression(condition)
+            terms.ways = tuple(dict.fromkeys(_ways_of(expression)))
+        except (ConditionError, ValueError) as error:
+            return None, [node.problem(at, f"cannot read the condition: {error}")]
+        problem = _unlike(names_in(expression), terms)
+        if problem:
+            return None, [node.problem(at, problem)]
         if terms.kind == "temporal_ordered" and len(terms.ways) > 1:
             return None, [node.problem(at, "alternatives have no order; write one correlation for each")]
     else:
@@ -137,7 +147,7 @@ def _temporal_problem(terms: CorrelationTerms, rules: int) -> str:
         return f"only {rules} rules are listed"
     if terms.kind == "temporal_ordered" and least < rules:
         return "an order needs all of its rules; leave the condition out"
-    if comb(rules, least) > MAX_WAYS:
+    if least < rules and (rules > MAX_WAYS or comb(rules, least) > MAX_WAYS):
         return f"more than {MAX_WAYS} combinations of rules would satisfy this"
     return ""
 
@@ -153,8 +163,17 @@ def _tests(condition: Any, default: int) -> tuple[tuple[Op, float], ...]:
 
 
 def with_one_test(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A correlation with the first of its comparisons alone, as pySigma takes it: it knows no ranges."""
+    """A correlation with the first of its comparisons alone, as pySigma takes it: it knows no ranges.
+
+    An expression over rules, which it reads in exponential time, is left out.
+
+    Raises:
+        ConditionError: such an expression cannot be read.
+    """
     condition = given.get("condition")
+    if isinstance(condition, str):
+        plain = {key: value for key, value in given.items() if key != "condition"}
+        return plain if given.get("rules") else {**plain, "rules": names_in(read_expression(condition))}
     if not isinstance(condition, dict):
         return dict(given)
     first = next((op for op in _OPERATORS if op in condition), "")
@@ -185,7 +204,7 @@ def _own(node: Node) -> Iterator[Problem]:
 
 
 def _keys(node: Node, given: Mapping[str, Any]) -> Iterator[Problem]:
-    for key in given:
+    for key in list(given)[: 2 * len(_KEYS)]:
         if key not in _KEYS:
             yield node.problem(
                 (*_HERE, key), f'unknown key "{key}"', did_you_mean(key, set(_KEYS) - set(given)), key=True
@@ -290,38 +309,43 @@ def _twice(node: Node, terms: CorrelationTerms) -> Iterator[Problem]:
             seen.add(name)
 
 
-def _ways_of(expression: str) -> tuple[frozenset[str], ...]:
+def _unlike(named: list[str], terms: CorrelationTerms) -> str:
+    """What is wrong where rules are both listed and named in the condition; takes those named where none are listed."""
+    listed = [reference for reference, _ in terms.references]
+    if not listed:
+        terms.references.extend((each, (*_HERE, "condition")) for each in named)
+        return ""
+    unused, unlisted = set(listed) - set(named), set(named) - set(listed)
+    if unused:
+        return f'the condition does not name "{min(unused)}", which `rules` lists'
+    return f'the condition names "{min(unlisted)}", which `rules` does not list' if unlisted else ""
+
+
+def _ways_of(expression: Expression) -> list[frozenset[str]]:
     """A boolean expression over rules as alternatives, each a set of rules all of which must be there.
 
     Raises:
-        ValueError: not an expression, one with `not`, or one with too many alternatives.
+        ValueError: one with `not`, with a pattern, or with too many alternatives.
     """
-    try:
-        parsed = SigmaExtendedCorrelationCondition(expression).parsed
-    except SigmaError as error:
-        raise ValueError(str(error)) from error
-    return tuple(_expanded(parsed))
-
-
-def _expanded(parsed: Any) -> list[frozenset[str]]:
-    match parsed:
-        case SigmaRuleReference(reference=reference):
-            return [frozenset({reference})]
-        case CorrelationConditionOR(args=args):
-            return [way for part in args for way in _expanded(part)]
-        case CorrelationConditionAND(args=args):
-            ways: list[frozenset[str]] = [frozenset()]
-            for part in args:
-                ways = [way | more for way in ways for more in _expanded(part)]
+    ways: list[frozenset[str]] = []
+    match expression:
+        case Name(name=name):
+            ways = [frozenset({name})]
+        case Joined(every=False, parts=parts):
+            ways = [way for part in parts for way in _ways_of(part)]
+        case Joined(parts=parts):
+            ways = [frozenset()]
+            for part in parts:
+                ways = [way | more for way in ways for more in _ways_of(part)]
                 if len(ways) > MAX_WAYS:
-                    raise ValueError(f"more than {MAX_WAYS} alternatives")
-            return ways
-        case _:
+                    break
+        case Negated():
             raise ValueError("`not` is not decidable on a stream until its window ends")
-
-
-def _in_order(expression: str) -> list[str]:
-    return SigmaExtendedCorrelationCondition(expression).get_referenced_rules()
+        case Some():
+            raise ValueError("a correlation names its rules one by one")
+    if len(ways) > MAX_WAYS:
+        raise ValueError(f"more than {MAX_WAYS} alternatives")
+    return ways
 
 
 def _place_of(message: str, given: Mapping[str, Any]) -> KeyPath:

@@ -14,6 +14,7 @@ from sigma.modifiers import modifier_mapping, reverse_modifier_mapping
 from sigma.rule import SigmaDetection, SigmaDetectionItem
 
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not, Number, Text, Where, fields_of
+from breachwatch.detection.expressions import compiled, sound
 from breachwatch.detection.placeholders import NoValuesError, Placeholders, expanded
 from breachwatch.detection.sigma_condition import (
     ConditionError,
@@ -34,6 +35,8 @@ _Value = tuple[KeyPath, Any, str]
 MAX_WAYS = 512
 """Most combinations that `3 of them` may stand for."""
 MAX_VALUES = 100_000
+MAX_MODIFIERS = 16
+MAX_HINTS = 20
 MAX_FLOAT = 10**308
 OURS = {"utf16le": "wide"}
 """Modifiers of the specification that pySigma knows by another name."""
@@ -191,6 +194,9 @@ class DetectionReader:
         return made
 
     def _sensible(self, key: str | None, modifiers: Sequence[str], value: Any, at: KeyPath) -> bool:
+        if len(modifiers) > MAX_MODIFIERS:
+            self._refuse(at, f"more than {MAX_MODIFIERS} modifiers", key=True)
+            return False
         unknown = [each for each in modifiers if each not in MODIFIERS]
         for each in unknown:
             self._refuse(at, f'unknown modifier "{each}"', did_you_mean(each, MODIFIERS), key=True)
@@ -271,14 +277,19 @@ class DetectionReader:
         if name in self._found:
             return self._found[name]
         if name not in self._names:
-            hint = did_you_mean(name, self._names)
+            hint = self._hint(name)
             self._refuse(self._at, f'the condition names "{name}", which is no selection', hint)
         return None
+
+    def _hint(self, word: str) -> str:
+        """The nearest selection, sought while that cannot take long."""
+        few = len(self.problems) < MAX_HINTS and len(self._names) <= MAX_WAYS
+        return did_you_mean(word, self._names) if few else ""
 
     def _selected(self, least: int | None, pattern: str) -> Condition | None:
         names = matching(pattern, self._names)
         if not names:
-            hint = did_you_mean(pattern.strip("*_"), self._names)
+            hint = self._hint(pattern.strip("*_"))
             self._refuse(self._at, f'no selection is called like "{pattern}"', hint)
             return None
         parts = [self._found[name] for name in names if name in self._found]
@@ -288,7 +299,7 @@ class DetectionReader:
         if least > len(parts):
             self._refuse(self._at, f'"{least} of {pattern}" cannot hold: only {len(parts)} selections are called so')
             return None
-        if comb(len(parts), least) > MAX_WAYS:
+        if 1 < least < len(parts) and (len(parts) > MAX_WAYS or comb(len(parts), least) > MAX_WAYS):
             self._refuse(self._at, f'"{least} of {pattern}" stands for more than {MAX_WAYS} combinations')
             return None
         if least == 1 or least == len(parts):
@@ -329,9 +340,10 @@ def _culprit(key: str | None, values: Sequence[_Value], at: KeyPath) -> KeyPath:
 
 def matching(pattern: str, selections: Sequence[str]) -> list[str]:
     """Selections that a pattern names: `them` is all but those that begin with an underscore."""
-    wanted = ".*" if pattern.lower() == "them" else re.escape(pattern).replace(r"\*", ".*")
+    wanted = ".*" if pattern.lower() == "them" else ".*".join(map(re.escape, pattern.split("*")))
     hidden = pattern.startswith("_")
-    return [each for each in selections if re.fullmatch(wanted, each) and (hidden or not each.startswith("_"))]
+    fits = compiled(wanted, "s").fullmatch
+    return [each for each in selections if (hidden or not each.startswith("_")) and fits(sound(each))]
 
 
 def _cast(modifiers: Sequence[str], value: Any, written: str) -> Any:

@@ -27,6 +27,8 @@ _KEYS = {
     *("logsource", "detection", "correlation", "filter", "generate", "custom"),
 }
 _NEAR = 'did you mean "'
+MAX_STRANGE, MAX_KEY = 100, 40
+"""Of an author's own keys so many, and of those the short ones, are looked at for being mistyped."""
 
 
 @dataclass(slots=True, eq=False)
@@ -210,9 +212,9 @@ def _counting(
 
 def _typing_errors(node: Node) -> Iterator[Problem]:
     """Keys that are nearly, but not quite, Sigma's; others are the author's own and welcome."""
-    for key in node.data:
-        if key not in _KEYS:
-            hint = did_you_mean(key, _KEYS - set(node.data))
+    for key in [each for each in node.data if each not in _KEYS][:MAX_STRANGE]:
+        if len(key) <= MAX_KEY:
+            hint = did_you_mean(key, _KEYS - node.data.keys())
             if hint.startswith(_NEAR):
                 yield node.problem((key,), f'unknown key "{key}"', hint, key=True)
 
@@ -262,7 +264,7 @@ def _logsource(node: Node, problems: list[Problem]) -> Mapping[str, str]:
         hint = "it says which source the rule is for: `product`, `service`, `category`"
         problems.append(node.problem(("logsource",), "a rule needs a `logsource`", hint))
         return {}
-    for key, value in given.items():
+    for key, value in list(given.items())[:MAX_STRANGE]:
         if key not in _LOGSOURCE:
             hint = did_you_mean(key, set(_LOGSOURCE) - set(given))
             if hint.startswith(_NEAR):

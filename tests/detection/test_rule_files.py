@@ -176,7 +176,7 @@ def test_what_is_kept_comes_back_as_it_was() -> None:
     [
         lambda blob: b"",
         lambda blob: blob[:-10],
-        lambda blob: blob.replace(b'"format":1', b'"format":0'),
+        lambda blob: blob.replace(b'"format":2', b'"format":1'),
         lambda blob: blob.replace(b'["w"', b'["q"', 1),
         lambda blob: blob.replace(b'"text"', b'"tixt"', 1),
         lambda blob: b"[]",

@@ -218,3 +218,25 @@ def test_a_rule_of_very_many_values_is_refused() -> None:
     text = RULE.replace("{f: x}", f"{{f: {values}, g: [a, b]}}")
     (problem,) = one(text).refused
     assert "more than 100000 values in one rule" in problem.message
+
+
+STARS = "1 of *" + "a*" * 200 + "b"
+SLOW = {
+    "stars": RULE.replace("  s: ", f"  {'a' * 20_000}: ").replace("condition: s", f"condition: {STARS}"),
+    "blanks": RULE.replace("condition: s", f"condition: 's | count({' ' * 8_000}'"),
+    "by": RULE.replace("condition: s", f"condition: 's | count() by {'x by ' * 1_600}'"),
+    "names": RULE.replace("condition: s", "condition: " + " or ".join(f"n{number}" for number in range(800))),
+    "modifiers": RULE.replace("f: x", f"f{'|contians' * 100_000}: x"),
+    "keys": RULE + "".join(f"k{number}: x\n" for number in range(60_000)),
+    "logsource": RULE.replace("product: x", "product: x, " + ", ".join(f"k{number}: x" for number in range(60_000))),
+    "rules": "title: c\ncorrelation:\n  type: temporal\n  timespan: 5m\n  condition: {gte: 20000}\n"
+    f"  rules: [{', '.join(f'r{number}' for number in range(40_000))}]\n",
+    "brackets": f"title: c\ncorrelation:\n  type: temporal\n  timespan: 5m\n  condition: {'(' * 40}a{')' * 40}\n",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_no_file_takes_longer_to_read_than_its_length_explains(name: str) -> None:
+    """Each would take minutes to years where something is tried in every way; here it is read or refused."""
+    loaded = load({"slow.yml": SLOW[name], "good.yml": RULE})
+    assert "t" in {each.id for each in loaded.rules}
