@@ -181,6 +181,14 @@ class Definition(_Strict):
         if self.format not in ANY_FIELDS and self.time.model_fields_set - {"timezone"}:
             yield ("time",), f"format: {self.format} knows where its time is; only time.timezone may be told", "", ()
 
+    def mentioned(self) -> Iterator[str]:
+        """Every native name that the definition speaks of."""
+        yield from (native for _, native in self._mentioned())
+        yield from self.required
+        if self.format in ANY_FIELDS:
+            yield from map(".".join, self.time.paths())
+        yield from (rule.into for rule in self.flatten.values())
+
     def _mentioned(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for dotted, spec in self.attributes.items():
             for native in spec.first_of if isinstance(spec, Derivation) else (spec,):

@@ -130,6 +130,9 @@ def make_source(definition: Definition, timezone: str = "UTC") -> Source:
         glance=reading.glance,
         framing=_framing(definition),
         syslog_header=definition.format in HEADED,
+        format=definition.format,
+        base=definition.extends or "",
+        vocabulary=frozenset(_path(native) for native in definition.mentioned()),
     )
 
 

@@ -62,7 +62,8 @@ class Source:
     events, beyond its own. `any_logsource`: rules of any logsource may be asked of it, where somebody asks it by name.
     `aliases`: further names of native paths. `raw`: None when nothing is known of the raw record. `glance`: as `parse`,
     the same verdict and time but perhaps no fields, and cheaper. `framing`: how its records lie in whole files.
-    `syslog_header`: its records are read with the header of the syslog message that brings them.
+    `syslog_header`: its records are read with the header of the syslog message that brings them. `format`: as its
+    definition says. `base`: the source it extends. `vocabulary`: the native paths that its definition speaks of.
     """
 
     name: str
@@ -81,6 +82,9 @@ class Source:
     glance: Parse | None = None
     framing: Framing = Framing()
     syslog_header: bool = False
+    format: str = ""
+    base: str = ""
+    vocabulary: frozenset[Path] = frozenset()
 
     def native(self, field: str) -> Path | None:
         """Where a field that a rule names is found in native events.
