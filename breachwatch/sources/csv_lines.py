@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from breachwatch.sources.carriers import MAX_FIELDS, Carried, Decode
-from breachwatch.sources.event import Dead
+from breachwatch.sources.event import Dead, Ignored
 
 NOT_CSV = Dead("not CSV")
+HEADER = Ignored("names of columns")
 TOO_FEW = Dead("too few columns")
 
 
@@ -38,11 +39,17 @@ def splitter(delimiter: str = ",") -> Callable[[str], list[str | None]]:
 
 
 def decoder(columns: Sequence[str], delimiter: str = ",", at_least: int = 2) -> Decode:
-    """A decoder of rows; values beyond the named columns are called `column_27` by their place, counted from 1."""
-    split = splitter(delimiter)
+    """A decoder of rows; values beyond the named columns are called `column_27` by their place, counted from 1.
 
-    def decode(text: str, _received_us: int) -> Carried | Dead:
+    The row that names the columns, with which many files begin, is ignored.
+    """
+    split = splitter(delimiter)
+    named = list(columns)
+
+    def decode(text: str, _received_us: int) -> Carried | Ignored | Dead:
         values = split(text)
+        if values == named[: len(values)]:
+            return HEADER
         if len(values) < at_least:
             return TOO_FEW
         fields: dict[str, Any] = {

@@ -11,7 +11,7 @@ Fields of a Winlogbeat record stay where they are, and the flat names are added,
 from typing import Any
 
 from breachwatch.sources.json_glance import Glanced, Shell
-from breachwatch.sources.windows_names import ECS, ECS_OF_EVENT, MEANT, NXLOG, SECURITY_4688, WINLOG
+from breachwatch.sources.windows_names import ANTIVIRUS, ECS, ECS_OF_EVENT, FOUND, MEANT, NXLOG, SECURITY_4688, WINLOG
 
 Fields = dict[str, Any]
 
@@ -257,6 +257,10 @@ def _meant(fields: Fields, number: int) -> None:
     """What OCSF calls the event: its class, how it ended, and where it came from."""
     class_uid, status = MEANT[number]
     fields["ocsf.class_uid"] = class_uid
+    if class_uid == FOUND:
+        for name, native in ANTIVIRUS:
+            if fields.get(native) is not None:
+                _put(fields, name, fields[native])
     if status == "":
         return
     if status == "told":

@@ -15,6 +15,12 @@ SECURITY_4688 = (
 )
 """Security event 4688; `IntegrityLevel` stays the label's SID (`S-1-16-12288`), which Sigma's rules know too."""
 
+ANTIVIRUS = (
+    ("Signature", "Threat Name"),
+    ("Filename", "Path"),
+)
+"""Windows Defender's names of what rules for antivirus products ask."""
+
 WINLOG: tuple[tuple[str, Path], ...] = (
     ("EventID", ("event_id",)),
     ("Channel", ("channel",)),
@@ -85,6 +91,7 @@ ECS_OF_EVENT: dict[int, tuple[tuple[str, Path], ...]] = {
 
 _PROCESS, _FILES, _REGISTRY, _NETWORK, _DNS = 1007, 1001, 201001, 4001, 4003
 _LOGON, _ACCOUNT, _GROUP = 3002, 3001, 3006
+FOUND = 2004
 
 MEANT: dict[int, tuple[int, str]] = {
     1: (_PROCESS, ""),
@@ -97,6 +104,14 @@ MEANT: dict[int, tuple[int, str]] = {
     22: (_DNS, ""),
     23: (_FILES, ""),
     26: (_FILES, ""),
+    1006: (FOUND, ""),
+    1007: (FOUND, ""),
+    1008: (FOUND, ""),
+    1015: (FOUND, ""),
+    1116: (FOUND, ""),
+    1117: (FOUND, ""),
+    1118: (FOUND, ""),
+    1119: (FOUND, ""),
     4624: (_LOGON, "Success"),
     4625: (_LOGON, "Failure"),
     4634: (_LOGON, "none"),

@@ -82,6 +82,7 @@ def test_alerts_in_rows_are_events(ocsf: Ocsf, parse: Callable[..., Any]) -> Non
         "mail",
     )
     assert parse("alerts-csv", '1774616816,"a, b",192.0.2.7,h').fields["name"] == "a, b"
+    assert parse("alerts-csv", "time,name,ip,host,short,time_label,event_label").reason == "names of columns"
 
 
 def test_a_scanners_findings_in_ocsf_and_in_its_own_words(ocsf: Ocsf) -> None:

@@ -206,6 +206,35 @@ def test_texts_without_names_are_data(fields: Callable[..., Fields]) -> None:
     assert fields("windows-json", json.dumps(shipped))["Data"] == ["Available", "x"]
 
 
+def test_a_finding_of_defender_has_the_names_of_antivirus_rules(fields: Callable[..., Fields]) -> None:
+    system = {"EventID": 1116, "TimeCreated": {"#attributes": {"SystemTime": AT}}}
+    data = {"Threat Name": "HackTool:Win32/Mimikatz", "Path": "file:_C:\\a.exe"}
+    found = fields("windows-json", json.dumps({"Event": {"System": system, "EventData": data}}))
+    assert (found["Signature"], found["Filename"]) == ("HackTool:Win32/Mimikatz", "file:_C:\\a.exe")
+
+
+def test_a_channel_that_was_cleared_is_a_channel_beside_the_one_that_tells_so(fields: Callable[..., Fields]) -> None:
+    system = {"EventID": 104, "Channel": "System", "TimeCreated": {"#attributes": {"SystemTime": AT}}}
+    event = {"System": system, "UserData": {"LogFileCleared": {"Channel": "Security", "SubjectUserName": "ana"}}}
+    assert fields("windows-json", json.dumps({"Event": event}))["Channel"] == ["System", "Security"]
+    shipped = {
+        "@timestamp": AT,
+        "winlog": {"event_id": 104, "channel": "System", "user_data": {"Channel": "Security"}},
+    }
+    assert sorted(fields("windows-json", json.dumps(shipped))["Channel"]) == ["Security", "System"]
+
+
+def test_no_data_of_an_event_moves_its_time(at: Callable[..., str]) -> None:
+    hostile = {"TimeCreated_SystemTime": "2020-01-01T00:00:00Z", "@timestamp": "2020-01-01T00:00:00Z", "time": "2020"}
+    system = {"EventID": 1, "TimeCreated": {"#attributes": {"SystemTime": AT}}}
+    for record in (
+        {"Event": {"System": system, "EventData": hostile}},
+        {"@timestamp": AT, "winlog": {"event_id": 1, "event_data": hostile}},
+    ):
+        for name in ("windows-json", "generic-json"):
+            assert at(name, json.dumps(record)) == "2026-03-27T13:06:56.123456Z"
+
+
 def test_user_data_lies_one_object_deeper(fields: Callable[..., Fields]) -> None:
     event = {
         "System": {"EventID": 8004, "TimeCreated": {"#attributes": {"SystemTime": AT}}},
