@@ -44,6 +44,22 @@ def test_the_mapping_shown_reads_the_record_shown(tmp_path: Path) -> None:
     assert (ocsf["status"], ocsf["user"], ocsf["src_endpoint"]) == ("Failure", {"name": "ana"}, {"ip": "192.0.2.7"})
 
 
+def test_the_carriers_and_wrappings_shown_are_definitions(tmp_path: Path) -> None:
+    _, wrapped, device = re.findall(r"```yaml\n(.*?)```", (PAGES / "sources.md").read_text(encoding="utf-8"), re.DOTALL)
+    one, two = tmp_path / "wrapped.yml", tmp_path / "device.yml"
+    one.write_text(f"name: wrapped\ntitle: t\nextends: generic-json\n{wrapped}", encoding="utf-8")
+    two.write_text(device, encoding="utf-8")
+    sources = load_sources([one, two])
+    line = b"CEF:0|Acme|Wall|1.0|100|n|High|rt=1774616816001 cs1Label=Login cs1=ana"
+    outcome = sources["acme-wall"].parse(line, ARRIVED_US)
+    assert isinstance(outcome, Event)
+    assert sources["acme-wall"].to_ocsf(outcome)["user"] == {"name": "ana"}
+    inner = b'{"time": "2026-03-27T13:06:56Z", "Parameters": [{"Name": "To", "Value": "x"}]}'
+    outcome = sources["wrapped"].parse(b'{"agent": 1, "event": {"original": ' + inner + b"}}", ARRIVED_US)
+    assert isinstance(outcome, Event)
+    assert outcome.fields["parameter"] == {"To": "x"}
+
+
 def test_every_action_of_sshd_is_on_the_page() -> None:
     code = (Path(__file__).parents[2] / "breachwatch" / "sources" / "sshd.py").read_text(encoding="utf-8")
     said = set(re.findall(r'"action": "(\w+)"|_done\(fields, "(\w+)"|_client\(\w+, "(\w+)"\)', code))
