@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from breachwatch.detection.matcher import Index, Matcher
+from breachwatch.detection.conditions import Condition
+from breachwatch.detection.matcher import Index, Kind, Matcher, equalities
 from breachwatch.detection.rarity import MAX_SAMPLE, MAX_SAMPLE_BYTES, choose, learned
 from breachwatch.detection.rules import Rule
-from breachwatch.detection.scan import NOTHING, Plan, Scan, Writing, plain_form
+from breachwatch.detection.scan import Plan, Scan, Writing, plain_form
 from breachwatch.detection.witnesses import Clause, Seen
 from breachwatch.sources.event import TOO_LONG, Dead, Event, Ignored, Outcome
 from breachwatch.sources.source import Source
@@ -28,6 +29,10 @@ MAX_UNSEEN = 0.1
 """Share of rules that may have a witness in the event but none in the raw record, until events are scanned instead."""
 WASTE_PER_RULE = 60
 """So many needless questions for each rule, and it is worth learning better witnesses from what passes by."""
+MAX_REMEMBERED = 32_768
+"""Most combinations of literals and kind of event for which it is remembered whom to ask."""
+MAX_COMMON = 0.25
+"""Share of records in which a witness may be found until a rule is rather looked up by the kind of event."""
 MIN_SAMPLE = 100
 """Fewest records at a time that are worth learning from."""
 
@@ -89,8 +94,9 @@ class Finder:
     def dump(self) -> bytes:
         """All that took time to find out: witnesses as they were learned, and the compiled scan."""
         clauses = tuple(None if clause is None else tuple(sorted(clause)) for clause in self._clauses)
-        packed = self._scan.packed if self._scan is not None else b""
-        told = _Dump(_edition(self._source, self._rules), self._seen.everything, clauses, packed, self._lessons)
+        told = _Dump(
+            _edition(self._source, self._rules), self._seen.everything, clauses, self._scan.packed, self._lessons
+        )
         return msgspec.msgpack.encode(told)
 
     @property
@@ -134,14 +140,14 @@ class Finder:
 
     def candidates(self, record: bytes, received_us: int) -> list[int]:
         """The rules that would be asked about a record, ascending; none for a record that is no event."""
-        plan = NOTHING if self._scan is None or self._seen.everything else self._scan.plan(record)
+        plan = self._scan.plan(record)
         outcome = self._source.parse(record, received_us)
         if type(outcome) is not Event:
             return []
         if plan.odd or self._seen.everything:
             plan = self._look_again(outcome.fields)
-        rest = self._rest.candidates(self._matcher.view(outcome.fields))
-        return sorted({*plan.rules, *(at for groups in rest for _, members in groups for at in members)})
+        view = self._matcher.view(outcome.fields)
+        return list(self._matcher.settled([*plan.rules, *self._rest.candidates(view)], view))
 
     def _prepare(self, source: Source, rules: Sequence[Rule]) -> None:
         self._source = source
@@ -170,11 +176,13 @@ class Finder:
         self._seen = seen
         self._clauses = tuple(clauses)
         self._rest = Index(self._matcher, [at for at, clause in enumerate(clauses) if clause is None])
-        self._scan = Scan(clauses, self._writing, self._matcher.grouped, packed) if any(clauses) else None
+        self._scan = Scan(clauses, self._writing, packed)
+        self._scans = any(clauses)
         self._wasted = 0
+        self._remembered = 0
 
     def _in_raw(self, record: bytes, received_us: int) -> tuple[Outcome, list[int] | None]:
-        plan = self._scan.plan(record) if self._scan is not None else NOTHING
+        plan = self._scan.plan(record)
         if not (plan.rules or plan.odd or self._rest):
             return self._glance(record, received_us), None
         outcome = self._parse(record, received_us)
@@ -188,38 +196,54 @@ class Finder:
         outcome = self._parse(record, received_us)
         if type(outcome) is not Event:
             return outcome, None
-        plan = self._look_again(outcome.fields) if self._scan is not None else NOTHING
+        plan = self._look_again(outcome.fields) if self._scans else self._scan.nothing
         return outcome, self._ask(outcome.fields, plan)
 
     def _look_again(self, fields: dict[str, Any]) -> Plan:
         """Which rules an event may match, by its own values."""
-        if self._scan is None:
-            return NOTHING
         plain = plain_form(fields, self._writing)
         return self._scan.plan(plain) if plain is not None else self._scan.everything
 
     def _ask(self, fields: dict[str, Any], plan: Plan) -> list[int] | None:
-        rest = self._rest
-        if not plan.rules and not rest:
+        """The rules that an event matches, ascending; whom to ask is remembered by plan and kind of event."""
+        matcher, rest = self._matcher, self._rest
+        kind = matcher.kind(fields)
+        asked = plan.asked.get(kind)
+        if asked == ():
             return None
-        view = self._matcher.view(fields)
-        found = self._matcher.among(view, plan.groups)
-        self._wasted += len(plan.rules) - len(found)
-        if rest:
-            for groups in rest.candidates(view):
-                found += self._matcher.among(view, groups)
-        return sorted(set(found)) if len(found) > 1 else found
+        view = matcher.view(fields)
+        if asked is None:
+            asked = matcher.settled([*plan.rules, *rest.candidates(view)], view)
+            if kind is not None and rest.by_kind and matcher.remembers_kinds:
+                self._remember(plan, kind, asked)
+        found = matcher.among(view, asked)
+        self._wasted += len(asked) - len(found)
+        return found
+
+    def _remember(self, plan: Plan, kind: Kind, asked: tuple[int, ...]) -> None:
+        self._remembered += 1
+        if self._remembered > MAX_REMEMBERED:
+            self._scan.forget()
+            self._remembered = 0
+        plan.asked[kind] = asked
 
     def _learn(self, records: Sequence[bytes], received_us: int) -> None:
         """Choose witnesses anew, by how often each literal stands in what came last."""
         sample = self._sample(records, received_us)
         self._lessons += 1
         self._wasted = 0
-        if self._scan is None or not sample:
+        if not self._scans or not sample:
             return
         conditions = self._matcher.conditions
         cost = learned(conditions, self._seen, self._writing, sample)
-        self._seek(self._seen, choose(conditions, self._seen, cost))
+        clauses = choose(conditions, self._seen, cost)
+        if self._rest:
+            # Every event is read, so a witness that is found everywhere is worth less than a look at the event's kind.
+            kinds = set(self._matcher.kind_fields)
+            for at, clause in enumerate(clauses):
+                if clause is not None and cost(clause) > MAX_COMMON and _has_kind(conditions[at], kinds):
+                    clauses[at] = None
+        self._seek(self._seen, clauses)
 
     def _sample(self, records: Sequence[bytes], received_us: int) -> list[bytes]:
         """Some of the records as they are scanned, evenly spread."""
@@ -234,6 +258,10 @@ class Finder:
                 sample.append(scanned)
                 room -= len(scanned)
         return sample
+
+
+def _has_kind(condition: Condition, kinds: set[str]) -> bool:
+    return any(field in kinds for field, _ in equalities(condition))
 
 
 class _Dump(msgspec.Struct, array_like=True):

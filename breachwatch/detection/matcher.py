@@ -4,22 +4,25 @@ Rules without a witness in the record are found by what one of their fields must
 only those that have not even that are asked of every event.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from breachwatch.detection.compiler import Accessor, Asked, Compiler
-from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Number, Text, Truth, Where
+from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Number, Text, Truth, Where, fields_of
 from breachwatch.detection.predicates import text_of
 from breachwatch.detection.rules import Rule
 from breachwatch.detection.views import Fields, View
+from breachwatch.sources.lookups import look_up, made
 from breachwatch.sources.source import Source
 
 MAX_EQUAL = 64
 """Most values of one field by which a rule is looked up."""
 
 Key = str | int | float
-Groups = tuple[tuple[int | None, tuple[int, ...]], ...]
-"""Rules that may match, by the slot that tells whether the event is one of those that they are for; None: any is."""
+Kind = tuple[Any, ...]
+"""What kind of event it is: the values of the fields that guards ask, such as a channel and an event's number."""
+MAX_GUARD_FIELDS = 4
+"""Most fields that guards may ask for kinds to be remembered."""
 
 
 class Matcher:
@@ -35,6 +38,8 @@ class Matcher:
         self._own = tuple(rule.condition for rule in rules)
         self._compiler = Compiler(source)
         self._guards = self._guard_slots(source, rules)
+        self.kind_fields = self._kind_fields(source, rules)
+        self._kind = _kind_of([source.native(field) for field in self.kind_fields])
         self._functions: list[Asked | None] = [None] * len(rules)
         self._all: Index | None = None
 
@@ -43,7 +48,7 @@ class Matcher:
         view = self.view(fields)
         if self._all is None:
             self._all = Index(self, range(len(self.conditions)))
-        return sorted({at for groups in self._all.candidates(view) for at in self.among(view, groups)})
+        return self.among(view, self.settled(self._all.candidates(view), view))
 
     def view(self, fields: Fields) -> View:
         """An event, ready to be asked."""
@@ -53,26 +58,29 @@ class Matcher:
         """How a field is found, by whatever name a rule may use for it."""
         return self._compiler.value_of(field)
 
-    def grouped(self, rules: Iterable[int]) -> Groups:
-        """Rules by what they are for, so that those for other events cost one question together."""
-        groups: dict[int | None, list[int]] = {}
-        for at in rules:
-            groups.setdefault(self._guards[at], []).append(at)
-        return tuple((guard, tuple(members)) for guard, members in groups.items())
+    def kind(self, fields: Fields) -> Kind | None:
+        """The kind of an event; None when it must not be remembered, since unlike values would look alike."""
+        values = self._kind(fields)
+        for value in values:
+            if value is not None and type(value) is not str and type(value) is not int:
+                return None  # True and 1.0 are 1 to a dictionary, but not to a guard
+        return values
 
-    def among(self, view: View, groups: Groups) -> list[int]:
-        """Those of some rules that an event matches, in the order given."""
+    def settled(self, rules: Iterable[int], view: View) -> tuple[int, ...]:
+        """Those of some rules that are for an event of this kind, ascending."""
+        guards = self._guards
+        return tuple(sorted({at for at in rules if (guard := guards[at]) is None or view[guard]}))
+
+    def among(self, view: View, candidates: Iterable[int]) -> list[int]:
+        """Those of some rules, all for this kind of event, that the event matches, in the order given."""
         found: list[int] = []
         functions = self._functions
-        for guard, members in groups:
-            if guard is not None and not view[guard]:
-                continue
-            for at in members:
-                try:
-                    if (functions[at] or self._compiled(at))(view):
-                        found.append(at)
-                except Exception as error:
-                    self.switch_off(at, f"{type(error).__name__} while matching")
+        for at in candidates:
+            try:
+                if (functions[at] or self._compiled(at))(view):
+                    found.append(at)
+            except Exception as error:
+                self.switch_off(at, f"{type(error).__name__} while matching")
         return found
 
     def switch_off(self, at: int, why: str) -> None:
@@ -94,62 +102,80 @@ class Matcher:
             guards.append(None if guard is None else slots[id(guard)])
         return guards
 
+    def _kind_fields(self, source: Source, rules: Sequence[Rule]) -> tuple[str, ...]:
+        guards = {id(guard): guard for rule in rules if (guard := rule.guards.get(source.name)) is not None}
+        fields = {field for guard in guards.values() for field in fields_of(guard)}
+        known = {field for field in fields if field in source.attributes or field not in source.constants}
+        self.remembers_kinds = len(known) <= MAX_GUARD_FIELDS
+        return tuple(sorted(known)) if self.remembers_kinds else ()
+
 
 class Index:
-    """Some rules of a matcher, by what one of their fields must be equal to."""
+    """Some rules of a matcher, by what one of their fields must be equal to.
+
+    `by_kind`: what the rules are depends on nothing but the kind of an event.
+    """
 
     def __init__(self, matcher: Matcher, rules: Iterable[int]) -> None:
         by_field: dict[str, dict[Key, list[int]]] = {}
         always: list[int] = []
         for at in rules:
-            asked = equality(matcher.conditions[at])
-            if asked is None:
+            asked = equalities(matcher.conditions[at])
+            if not asked:
                 always.append(at)
                 continue
-            field, keys = asked
+            field, keys = min(asked, key=lambda each: (each[0] not in matcher.kind_fields, len(each[1])))
             for key in keys:
                 by_field.setdefault(field, {}).setdefault(key, []).append(at)
-        self._always = (matcher.grouped(always),) if always else ()
-        self._fields = [
-            (matcher.value_of(field), {key: matcher.grouped(rules) for key, rules in by_key.items()})
-            for field, by_key in by_field.items()
-        ]
+        self._always = tuple(always)
+        self._fields = [(matcher.value_of(field), by_key) for field, by_key in by_field.items()]
+        self.by_kind = set(by_field) <= set(matcher.kind_fields)
 
     def __bool__(self) -> bool:
         """Whether there are any rules."""
         return bool(self._always or self._fields)
 
-    def candidates(self, view: View) -> Sequence[Groups]:
-        """The rules that an event may match; one under several values of the event comes several times."""
+    def candidates(self, view: View) -> Sequence[int]:
+        """The rules that an event may match, in any order; some perhaps twice."""
         if not self._fields:
             return self._always
-        found: list[Groups] = []
+        found = list(self._always)
         for get, by_key in self._fields:
             value = get(view.fields)
             if value is not None:
-                found += [by_key[key] for key in keys_of(value) if key in by_key]
-        return [*found, *self._always] if self._always else found
+                for key in keys_of(value):
+                    found += by_key.get(key, ())
+        return found
 
 
-def equality(condition: Condition) -> tuple[str, frozenset[Key]] | None:
-    """A field and keys; an event can only meet the condition if its field has one of the keys (see `keys_of`)."""
+def equalities(condition: Condition) -> list[tuple[str, frozenset[Key]]]:
+    """Fields with keys; an event can only meet the condition if each field has one of its keys (see `keys_of`)."""
     match condition:
         case Where(field=str() as field, wanted=Text(parts=(str() as text,))):
-            return field, frozenset((text.lower(),))
+            return [(field, frozenset((text.lower(),)))]
         case Where(field=str() as field, wanted=Number(value=number)):
-            return field, frozenset((number, str(number).lower()))
+            return [(field, frozenset((number, str(number).lower())))]
         case Where(field=str() as field, wanted=Truth(value=truth)):
-            return field, frozenset(("true" if truth else "false",))
+            return [(field, frozenset(("true" if truth else "false",)))]
         case AllOf(parts=parts):
-            found = [each for part in parts if (each := equality(part)) is not None]
-            return min(found, key=lambda each: len(each[1]), default=None)
+            return [each for part in parts for each in equalities(part)]
         case AnyOf(parts=parts):
-            ways = [equality(part) for part in parts]
-            if not ways or any(way is None or way[0] != ways[0][0] for way in ways if ways[0] is not None):
-                return None
-            keys = frozenset(key for way in ways if way is not None for key in way[1])
-            return (ways[0][0], keys) if ways[0] is not None and len(keys) <= MAX_EQUAL else None
-    return None
+            return _alternatives(parts)
+    return []
+
+
+def _alternatives(parts: Sequence[Condition]) -> list[tuple[str, frozenset[Key]]]:
+    """The fields that every part asks to be equal to something, with the keys of all parts."""
+    together: dict[str, frozenset[Key]] | None = None
+    for part in parts:
+        keys: dict[str, frozenset[Key]] = {}
+        for field, own in equalities(part):
+            keys[field] = min(keys.get(field, own), own, key=len)
+        known = keys if together is None else together
+        together = {field: known[field] | keys[field] for field in known.keys() & keys.keys()}
+        if not together:
+            return []
+    return [(field, keys) for field, keys in sorted((together or {}).items()) if len(keys) <= MAX_EQUAL]
 
 
 def keys_of(value: Any) -> tuple[Key, ...]:
@@ -164,6 +190,15 @@ def keys_of(value: Any) -> tuple[Key, ...]:
     if text is None:
         return ()
     return (text.lower(),) if isinstance(value, bool) else (text.lower(), value)
+
+
+def _kind_of(paths: Sequence[tuple[str, ...] | None]) -> Callable[[Fields], Kind]:
+    lines: list[str] = []
+    for number, path in enumerate(paths):
+        lines += look_up(path, f"value_{number}") if path is not None else [f"value_{number} = None"]
+    lines.append(f"return ({''.join(f'value_{number}, ' for number in range(len(paths)))})")
+    kind: Callable[[Fields], Kind] = made("fields", lines, {})
+    return kind
 
 
 def _never(_view: View) -> bool:

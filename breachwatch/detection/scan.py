@@ -9,13 +9,12 @@ A text that a rule asks for stands in the record as it is, unless the record is 
 The same scan finds out; an odd record is read, and the event is sought in as `plain_form` writes it, always in one way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import hyperscan
 import orjson
 
-from breachwatch.detection.matcher import Groups
 from breachwatch.detection.predicates import text_of
 from breachwatch.detection.views import leaves
 from breachwatch.detection.witnesses import NOT_ASCII, Clause
@@ -35,15 +34,12 @@ Writing = Literal["json", "none"]
 class Plan(NamedTuple):
     """What follows from the literals of one record. `rules`: those that may match, ascending; `odd`: look again.
 
-    `groups`: the same rules, as `Matcher.among` takes them.
+    `asked`: room for whoever asks the rules, to remember which of them by kind of event.
     """
 
     rules: tuple[int, ...]
-    odd: bool = False
-    groups: Groups = ()
-
-
-NOTHING = Plan(())
+    odd: bool
+    asked: dict[Any, tuple[int, ...]]
 
 
 class Scan:
@@ -52,19 +48,18 @@ class Scan:
     Args:
         clauses: by rule, literals of which a record must hold one; None for rules that are not the scan's business.
         writing: how texts stand in what is scanned.
-        grouped: how plans hold their rules ready to be asked (`Matcher.grouped`).
         packed: the compiled form that `packed` of an equal scan gave, to be spared the compiling.
 
     Attributes:
         literals: what is sought, by number.
         everything: the plan of a record of which nothing is known.
+        nothing: that of one that holds no literal.
     """
 
     def __init__(
         self,
         clauses: Sequence[Clause | None],
         writing: Writing,
-        grouped: Callable[[tuple[int, ...]], Groups] = lambda _rules: (),
         packed: bytes = b"",
     ) -> None:
         by_literal: dict[str, list[int]] = {}
@@ -74,9 +69,8 @@ class Scan:
         self._not_ascii = tuple(by_literal.pop(NOT_ASCII, ()))
         self.literals = sorted(by_literal)
         self._rules = [tuple(by_literal[literal]) for literal in self.literals]
-        self._grouped = grouped
-        everything = tuple(at for at, clause in enumerate(clauses) if clause)
-        self.everything = Plan(everything, groups=grouped(everything))
+        self.everything = Plan(tuple(at for at, clause in enumerate(clauses) if clause), odd=False, asked={})
+        self.nothing = Plan((), odd=False, asked={})
         self._writing = writing
         self._watches_ascii = bool(self._not_ascii) or writing == "none"
         self._plans: dict[tuple[int, ...], Plan] = {}
@@ -107,10 +101,16 @@ class Scan:
         if self._writing == "none" and b"\0" in record:  # which the scan cannot be asked for
             found.append(_NOT_TEXT)
         if not found:
-            return NOTHING
+            return self.nothing
         key = tuple(found)
         found.clear()
         return self._plans.get(key) or self._planned(key)
+
+    def forget(self) -> None:
+        """Make all plans anew, and forget what was remembered with them."""
+        self._plans.clear()
+        self.nothing.asked.clear()
+        self.everything.asked.clear()
 
     def literals_in(self, text: bytes) -> list[int]:
         """The numbers of the literals that stand in a text, and of nothing else."""
@@ -131,8 +131,7 @@ class Scan:
                 rules.update(self._rules[number])
         if len(self._plans) >= MAX_PLANS:
             self._plans.clear()
-        ascending = tuple(sorted(rules))
-        plan = self._plans[key] = Plan(ascending, odd, self._grouped(ascending))
+        plan = self._plans[key] = Plan(tuple(sorted(rules)), odd, {})
         return plan
 
 
