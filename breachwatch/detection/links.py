@@ -5,7 +5,7 @@ is somebody else's work, written for more sources than are loaded: each rule tha
 falls only with what it refers to.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
@@ -76,6 +76,10 @@ class _Linker:
         self.sources = sources
         self.made = Linked()
         self._filters = [(each.node, each.filter) for each in filters if each.filter is not None]
+        self._filters_of: dict[str | None, list[int]] = {}
+        for number, (_, terms) in enumerate(self._filters):
+            for name in {name for name, _ in terms.rules} if terms.rules is not None else {None}:
+                self._filters_of.setdefault(name, []).append(number)
         self._by_reference = {ref: draft for draft in self.drafts for ref in (draft.sigma_id, draft.name) if ref}
         self._titles = {each.title: each.name for each in self.drafts}
         self._served: dict[str, tuple[str, ...]] = {}
@@ -359,8 +363,9 @@ class _Linker:
         )
 
     def _filtered(self, draft: Draft, condition: Condition) -> Condition:
-        called: Iterable[str] = {*draft.names, *draft.of}
-        for _, terms in self._filters:
-            if terms.takes(called, draft.logsource):
+        named = (number for name in {*draft.names, *draft.of} for number in self._filters_of.get(name, ()))
+        for number in sorted({*self._filters_of.get(None, ()), *named}):
+            _, terms = self._filters[number]
+            if terms.takes(draft.logsource):
                 condition = terms.filtered(condition)
         return condition

@@ -27,11 +27,9 @@ class FilterTerms:
     rules: list[tuple[str, KeyPath]] | None
     fields: list[tuple[str, KeyPath]] = field(default_factory=list)
 
-    def takes(self, called: Iterable[str], logsource: Mapping[str, str]) -> bool:
-        """Whether it filters a rule that is called so and is for this logsource."""
-        if not self.logsource.items() <= logsource.items():
-            return False
-        return self.rules is None or not {name for name, _ in self.rules}.isdisjoint(called)
+    def takes(self, logsource: Mapping[str, str]) -> bool:
+        """Whether a rule of this logsource, which it names or need not name, is for it to filter."""
+        return self.logsource.items() <= logsource.items()
 
     def filtered(self, condition: Condition) -> Condition:
         """A rule's condition with the filter's."""
