@@ -1,6 +1,6 @@
 """The match stage: chunks in, matches out. Stateless, so any worker may take any chunk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,15 +19,21 @@ from breachwatch.sources.source import Source
 MAX_PEOPLE_REMEMBERED = 65_536
 """Identifiers whose pseudonym is kept at hand; a keyed digest costs more than a whole match."""
 
+_LOOKED_AT = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What a chunk held. `broken_rules`: rule id to the error that switched it off, for rules broken so far."""
+    """What a chunk held. `broken_rules`: rule id to the error that switched it off, for rules broken so far.
+
+    `newest_us`: how far the time of the source has come, by the last of its records that tells; None if none does.
+    """
 
     matches: list[Match]
     dead: list[DeadLetter]
     tally: Tally
     broken_rules: Mapping[str, str]
+    newest_us: int | None = None
 
 
 class _Plan:
@@ -87,7 +93,7 @@ class Detector:
         tally = Tally(
             len(chunk.records), found.events, ignored=dict(found.ignored), dead=_by_reason(dead), allowed=allowed
         )
-        return Detected(matches, dead, tally, self._broken())
+        return Detected(matches, dead, tally, self._broken(), _newest(plan.source, chunk, too_long))
 
     def _broken(self) -> dict[str, str]:
         return {
@@ -115,6 +121,21 @@ def _tell(plan: _Plan, found: Sequence[int], event: Event, name: EventId, matche
             matches.append(plan.tellers[at].match(event, name))
         except Exception as error:
             plan.finder.switch_off(at, f"{type(error).__name__} while telling a match")
+
+
+def _newest(source: Source, chunk: Chunk, too_long: Container[int]) -> int | None:
+    """The time of the last record of a chunk that is an event, if it is among its last few: most logs are in order."""
+    read, received_us = source.glance or source.parse, to_microseconds(chunk.received_at)
+    size = len(chunk.records)
+    for index in range(size - 1, max(size - 1 - _LOOKED_AT, -1), -1):
+        if index not in too_long:
+            try:
+                outcome = read(chunk.records[index], received_us)
+            except Exception:  # noqa: S112 - the scan has counted it already
+                continue
+            if isinstance(outcome, Event):
+                return outcome.at_us
+    return None
 
 
 def _unknown(chunk: Chunk) -> Detected:
