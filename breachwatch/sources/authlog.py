@@ -4,6 +4,7 @@ Every syslog line is an event, and its `program` says whose; of what programs sa
 `other` and `message` is all there is. sshd's lines are read as the source `linux-sshd` reads them.
 """
 
+from collections.abc import Callable
 from datetime import tzinfo
 
 from breachwatch.sources import dropbear, pam, privileges, sshd
@@ -11,16 +12,28 @@ from breachwatch.sources.event import Outcome, Parse, placed
 from breachwatch.sources.outcomes import MAX_MESSAGE_CHARACTERS, Fields, guarded
 from breachwatch.sources.syslog import Line, text_reader, unrepeated
 
+DERIVED = sshd.DERIVED | {"failures", "uid", "euid"}
+"""Fields whose text need not stand in the line."""
+
 
 def parser(zone: tzinfo) -> Parse:
     """A parser of the authentication log; times without an offset are of `zone`."""
+    return _parser(zone, _fields)
+
+
+def glance(zone: tzinfo) -> Parse:
+    """As `parser`, but its events have no fields: what is said is not looked into."""
+    return _parser(zone, lambda _line: {})
+
+
+def _parser(zone: tzinfo, look: Callable[[Line], Fields]) -> Parse:
     line_of = text_reader(zone)
 
     def read(text: str, received_us: int) -> Outcome:
         line = line_of(text, received_us)
         if not isinstance(line, Line):
             return line
-        return placed(line.at_us, received_us, _fields(line))
+        return placed(line.at_us, received_us, look(line))
 
     return guarded(read)
 

@@ -55,7 +55,9 @@ def understand(program: str, message: str, fields: Fields) -> None:
     service, rest = program, message
     while service.startswith("dovecot") and (found := _SERVICE.fullmatch(rest)):
         service, rest = found[1], found[2]
-    rest = _CONN.sub("", _LEVEL.sub("", rest, count=1), count=1)
+    for ahead in (_LEVEL, _CONN):
+        if found := ahead.match(rest):
+            rest = rest[found.end() :]
     fields["service"] = service.partition("(")[0]
     if fields["service"].endswith("-login"):
         _login(rest, fields)

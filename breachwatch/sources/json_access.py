@@ -11,7 +11,7 @@ from typing import Any
 from breachwatch.sources import combined
 from breachwatch.sources.combined import put_uri
 from breachwatch.sources.endpoints import endpoint
-from breachwatch.sources.event import BAD_TIME, NO_TIME, Dead, Event, Ignored, Outcome, Parse, placed
+from breachwatch.sources.event import BAD_TIME, BLANK, NO_TIME, Dead, Event, Ignored, Outcome, Parse, placed
 from breachwatch.sources.outcomes import Fields, guarded, json_object
 from breachwatch.sources.times import SECOND_US, read_instant
 
@@ -21,13 +21,12 @@ NO_ACCESS = Ignored("not an access log line")
 
 def caddy(zone: tzinfo) -> Parse:
     """A parser of Caddy's log; times without an offset are of `zone`."""
-    access = combined.reader(zone)
 
     def read(text: str, received_us: int) -> Outcome:
-        at = text.find("{") if text[:1] != '"' else -1
+        at = text.find("{")
         record = json_object(text[at:]) if at >= 0 else None
         if record is None:
-            return access(text, received_us) if text[:1] != "{" else NOT_JSON
+            return NOT_JSON if text.strip() else BLANK
         request = record.get("request")
         if not isinstance(request, Mapping) or "method" not in request:
             return NO_ACCESS

@@ -8,6 +8,7 @@ from breachwatch.sources import (
     apache,
     auditd,
     authlog,
+    combined,
     fail2ban,
     haproxy,
     iis,
@@ -37,20 +38,30 @@ class TextParser:
     raw: Raw | None = None
 
 
+_CLASS = frozenset({"class_name", "class_uid", "category_name", "category_uid"})
+_WORKED_OUT = _CLASS | {"action", "activity_id", "detail", "log", "status", "status_id"}
+_MODSECURITY = frozenset({"modsec_tags", "modsec_message"})
+
+
+def _text(*derived: str, pieced: frozenset[str] = frozenset()) -> Raw:
+    return Raw("none", derived=frozenset(derived) | pieced, pieced=pieced)
+
+
 PARSERS: dict[str, TextParser] = {
-    "apache": TextParser(apache.parser),
+    "apache": TextParser(apache.parser, raw=_text(*_WORKED_OUT, *_MODSECURITY, pieced=frozenset({"message"}))),
     "auditd": TextParser(auditd.parser),
-    "authlog": TextParser(authlog.parser),
-    "caddy": TextParser(json_access.caddy),
-    "fail2ban": TextParser(fail2ban.parser),
-    "haproxy": TextParser(haproxy.parser),
+    "authlog": TextParser(authlog.parser, authlog.glance, _text(*authlog.DERIVED)),
+    "caddy": TextParser(json_access.caddy, raw=Raw("json", derived=frozenset({"duration", "request"}))),
+    "combined": TextParser(combined.parser, combined.glance, _text()),
+    "fail2ban": TextParser(fail2ban.parser, raw=_text("action", "component", "message", "restored")),
+    "haproxy": TextParser(haproxy.parser, raw=_text("log", "action", "tls", "time_taken_ms", "sc-status")),
     "iis": TextParser(iis.parser),
     "keycloak": TextParser(keycloak.parser),
-    "mail": TextParser(mail.parser),
+    "mail": TextParser(mail.parser, raw=_text(*_WORKED_OUT, "program")),
     "mysql": TextParser(mysql.parser),
-    "nginx": TextParser(nginx.parser),
+    "nginx": TextParser(nginx.parser, raw=_text(*_WORKED_OUT, *_MODSECURITY)),
     "postgresql": TextParser(postgresql.parser),
     "s3-access": TextParser(s3_access.parser),
-    "sshd": TextParser(sshd.parser),
+    "sshd": TextParser(sshd.parser, sshd.glance, _text(*sshd.DERIVED)),
     "traefik": TextParser(json_access.traefik),
 }

@@ -61,8 +61,23 @@ _DROPPED = re.compile(r"drop connection #\d+ from \[(\S+)\]:(\d{1,5}) on \[\S+\]
 _STARTING = re.compile(r"Starting session: (.*) for (.*) from (\S+) port (\d{1,5})(?: id \d+)?")
 
 
+DERIVED = frozenset(
+    {"action", "activity_id", "auth_method", "detail", "invalid_user", "preauth", "repeated", "status", "status_id"}
+)
+"""Fields whose text need not stand in the line."""
+
+
 def parser(zone: tzinfo) -> Parse:
     """A parser of sshd's lines; times without an offset are of `zone`."""
+    return _parser(zone, fields_of)
+
+
+def glance(zone: tzinfo) -> Parse:
+    """As `parser`, but its events have no fields: what is said is not looked into."""
+    return _parser(zone, lambda _line: {})
+
+
+def _parser(zone: tzinfo, look: Callable[[Line], Fields]) -> Parse:
     read = reader(zone)
 
     def parse(raw: bytes, received_us: int) -> Outcome:
@@ -74,7 +89,7 @@ def parser(zone: tzinfo) -> Parse:
                 return line
             if line.program not in PROGRAMS and line.program != "sshd(pam_unix)":
                 return NOT_SSHD
-            return placed(line.at_us, received_us, fields_of(line))
+            return placed(line.at_us, received_us, look(line))
         except Exception as error:
             return Dead(f"not read: {type(error).__name__}")
 
@@ -89,10 +104,11 @@ def _of_old_pam(line: Line) -> Line:
 
 def fields_of(line: Line) -> Fields:
     """What a syslog line of sshd says, under the names of `linux-sshd`."""
+    said = line.message
     if line.program == "sshd(pam_unix)":
         line = _of_old_pam(line)
     _, host, program, pid, message = line
-    fields: Fields = {"program": program, "message": message}
+    fields: Fields = {"program": program, "message": said}
     if host is not None:
         fields["host"] = host
     if pid is not None:

@@ -134,6 +134,7 @@ def account(source: Source, raw: bytes, counted: Counter[str]) -> None:
     outcome = source.parse(raw, ARRIVED_US)
     counted["records"] += 1
     counted[type(outcome).__name__] += 1
+    keep_promises(source, raw, outcome)
     if isinstance(outcome, Event):
         assert 0 <= outcome.at_us <= ARRIVED_US + DAY_US
         assert source.to_ocsf(outcome)["time"] == outcome.at_us // 1000
@@ -141,6 +142,36 @@ def account(source: Source, raw: bytes, counted: Counter[str]) -> None:
     else:
         assert isinstance(outcome, Ignored | Dead)
         assert not outcome.reason.startswith("not read"), (outcome, raw)  # the net under the parser caught a bug
+
+
+ODD = re.compile(rb'\\[x"\\/u]|\0')  # such records are read before anything is sought in them
+RUN = re.compile(r"[A-Za-z]+")
+
+
+def keep_promises(source: Source, raw: bytes, outcome: Event | Ignored | Dead) -> None:
+    """A glance at a text gives the same verdict and time; what a source says stands in the record does."""
+    if source.glance is not None and source.raw is not None and source.raw.escapes == "none":
+        glanced = source.glance(raw, ARRIVED_US)
+        assert type(glanced) is type(outcome), raw
+        assert glanced[0] == outcome[0], raw
+    if source.raw is None or not isinstance(outcome, Event) or ODD.search(raw) or not _is_text(raw):
+        return
+    record = raw.decode()
+    for name, value in outcome.fields.items():
+        if name in source.raw.derived:
+            runs = RUN.findall(str(value)) if name in source.raw.pieced else []
+            assert all(run in record for run in runs), (name, value, raw)
+        elif type(value) is str and (source.raw.verbatim is None or name in source.raw.verbatim):
+            text = orjson.dumps(value).decode()[1:-1] if source.raw.escapes == "json" else value
+            assert text in record, (name, value, raw)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("name", list(SEEDS))
