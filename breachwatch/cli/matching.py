@@ -17,7 +17,7 @@ from breachwatch.cli.common import (
     TimezoneOption,
     account_line,
     err,
-    instant,
+    logs_of,
     must_be_there,
     out,
     plural,
@@ -26,6 +26,8 @@ from breachwatch.cli.common import (
     total_bytes,
     write_json,
 )
+from breachwatch.cli.explaining import ExplainOption, RecordOption, RuleOption
+from breachwatch.cli.explaining import tell as tell_explained
 from breachwatch.cli.rules import FolderArgument, rules_app
 from breachwatch.detection.ruleset import RuleSet
 from breachwatch.engines.memory import settle_memory
@@ -48,7 +50,8 @@ TOLD = 20
 
 @rules_app.command(
     epilog="Examples: `breachwatch rules match --rules rules/ --source windows-json events.json --json` · "
-    "`breachwatch rules match --rules rules/ --source linux-sshd auth.log.gz`"
+    "`breachwatch rules match --rules rules/ --source linux-sshd auth.log.gz` · "
+    "`breachwatch rules match --rules rules/ --source nginx access.log --explain --record 7 --rule 'Web shell'`"
 )
 def match(
     files: Annotated[list[Path], typer.Argument(help="Files of the source, packed or not.", metavar="FILE...")],
@@ -64,10 +67,13 @@ def match(
     timezone: TimezoneOption = "UTC",
     reference: ReferenceOption = None,
     no_cache: NoCacheOption = False,
+    explain: ExplainOption = False,
+    record: RecordOption = None,
+    rule: RuleOption = "",
 ) -> None:
     """Tell which rules match which records; rules that cannot be used are named on standard error, with the reason."""
     must_be_there(files)
-    at = instant(reference)
+    logs = logs_of(source, source_file, timezone, reference, workers=1)
     matching = wiring.build_matching(
         rules,
         source,
@@ -77,12 +83,16 @@ def match(
         placeholders=placeholders,
         cache=wiring.NoCache() if no_cache else wiring.Cache(),
     )
+    if explain or record or rule:
+        found = wiring.explain_match(matching, rules, files, logs, records=record or [], wanted=rule)
+        tell_explained(found, as_json=as_json)
+        return
     tell_refused(matching.loaded.refused)
     settle_memory()
     matches, matched = 0, set()
     with progress(total_bytes(files), "matching") as advance:
         for file in files:
-            for hit in matching.run(file, at, advance):
+            for hit in matching.run(file, logs.reference, advance):
                 if counted or hit.rule.speaks:
                     matches += 1
                     matched.add(hit.rule.id)

@@ -27,6 +27,8 @@ from breachwatch.cli.common import (
     total_bytes,
     write_json,
 )
+from breachwatch.cli.explaining import ExplainOption, RecordOption, RuleOption
+from breachwatch.cli.explaining import tell as tell_explained
 from breachwatch.cli.root import TRY, app
 from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.streams import Alert, Tally, alert_line
@@ -47,10 +49,17 @@ def replay(
     timezone: TimezoneOption = "UTC",
     reference: ReferenceOption = None,
     workers: WorkersOption = 0,
+    explain: ExplainOption = False,
+    record: RecordOption = None,
+    rule: RuleOption = "",
 ) -> None:
     """Try old logs against the playbooks and list the alerts; nothing live is touched."""
     must_be_there(files)
     logs = logs_of(source, source_file, timezone, reference, workers)
+    if explain or record or rule:
+        found = wiring.explain_replay(logs, playbooks, adjustments, files, records=record or [], wanted=rule)
+        tell_explained(found, as_json=as_json)
+        return
     run = wiring.build_replay(logs, playbooks=playbooks, adjustments=adjustments)
     settle_memory()
     with progress(total_bytes(files), "replaying") as advance:

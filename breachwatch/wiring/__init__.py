@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from breachwatch.wiring.clock import now
     from breachwatch.wiring.content import check_adjustments, check_playbooks
     from breachwatch.wiring.demo import Demo, build_demo
+    from breachwatch.wiring.explaining import Explained, explain_match, explain_replay
     from breachwatch.wiring.matching import Hit, Matching, build_matching, load_plain_rules
     from breachwatch.wiring.proposing import Proposed, build_proposal
     from breachwatch.wiring.reading import Reading
@@ -25,6 +26,7 @@ __all__ = [
     "Advance",
     "Cache",
     "Demo",
+    "Explained",
     "Hit",
     "Logs",
     "Matching",
@@ -41,6 +43,8 @@ __all__ = [
     "build_tuning",
     "check_adjustments",
     "check_playbooks",
+    "explain_match",
+    "explain_replay",
     "guess_source",
     "known_source",
     "known_sources",
@@ -55,6 +59,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "explain_match": "explaining",
+    "explain_replay": "explaining",
+    "Explained": "explaining",
     "check_adjustments": "content",
     "guess_source": "sources",
     "build_proposal": "proposing",
