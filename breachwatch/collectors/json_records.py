@@ -12,11 +12,11 @@ import orjson
 from breachwatch.collectors.lines import MAX_RECORD_BYTES, Record
 
 _SAMPLE_LINES = 20
-_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]|"(?:[^"\\]|\\.)*+")*+', re.DOTALL)
+_TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL)
 _STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _VALUE = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|[^\s,\x1e"])++', re.DOTALL)
 _SECOND_LINE = re.compile(rb"\n([ \t]*)")
-_OPENING = b"{["
+_OPENING, _CLOSING, _LIST = b"{[", b"}]", 0x5B
 
 
 def stands_in_lines(head: bytes, envelope: str = "") -> bool:
@@ -79,6 +79,9 @@ class JsonSplitter:
             if self._in_string:
                 at = self._string(data, at)
                 continue
+            if self._depth > self._base:
+                at = self._inside(data, at)
+                continue
             found = _TO_BRACKET.match(data, at)
             end = found.end() if found else at
             if end > at:
@@ -123,15 +126,58 @@ class JsonSplitter:
         self._keep(data[at:end])
         return end
 
+    def _inside(self, data: bytes, at: int) -> int:
+        """Within a record, to its end or that of the block: nearly all bytes pass here, so nothing is done twice."""
+        start, depth, base, size = at, self._depth, self._base, len(data)
+        while at < size:
+            found = _TO_BRACKET.match(data, at)
+            at = found.end() if found else at
+            if at == size:
+                break
+            byte = data[at]
+            if byte in _CLOSING:
+                depth -= 1
+                at += 1
+                if depth == base:
+                    self._keep(data[start:at])
+                    self._depth = depth
+                    self._end_of_record()
+                    return at
+            elif byte in _OPENING and not self._looks_special(data, at, depth):
+                depth += 1
+                at += 1
+            else:
+                self._keep(data[start:at])
+                self._depth = depth
+                if byte in _OPENING:
+                    self._open(data, at)
+                else:  # a string that this block does not end
+                    self._begin_string()
+                return at + 1
+        self._keep(data[start:])
+        self._depth = depth
+        return size
+
+    def _looks_special(self, data: bytes, at: int, depth: int) -> bool:
+        """Whether a bracket may open the list of an envelope, or the record after one that was never closed."""
+        if self._skipping:
+            return False
+        if data[at] == _LIST:
+            return depth == 1 and self._base == 0 and self._envelope is not None
+        return self._indent >= 0 and (at == 0 or data[at - 1] in b" \t\n") and self._begins_another(data, at)
+
+    def _end_of_record(self) -> None:
+        if self._skipping:
+            self._skipping = False
+        else:
+            self._emit()
+
     def _begin_string(self) -> None:
         self._keep(b'"')
         self._in_string = True
 
     def _text(self, text: bytes) -> None:
-        """What stands between brackets: part of a record, or values that are neither objects nor arrays."""
-        if self._depth > self._base or self._skipping:
-            self._keep(text)
-            return
+        """What stands between records: blanks and commas, or values that are neither objects nor arrays."""
         end = 0
         for value in _VALUE.finditer(text):
             if value.start() > end:
@@ -164,14 +210,8 @@ class JsonSplitter:
         self._depth += 1
 
     def _close(self, byte: bytes) -> None:
-        if self._depth > self._base:
-            self._keep(byte)
-            self._depth -= 1
-            if self._skipping and not self._depth:
-                self._skipping = False
-            elif self._depth == self._base:
-                self._emit()
-        elif self._depth == 0:
+        """A bracket closes that no record opened."""
+        if self._depth == 0:
             self._keep(byte)
             self._emit()
         else:

@@ -11,7 +11,8 @@ ARRIVED_US = 1_774_700_000_000_000
 
 
 def shown(page: str, language: str) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", (PAGES / page).read_text(encoding="utf-8"), re.DOTALL)[0]
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", (PAGES / page).read_text(encoding="utf-8"), re.DOTALL)
+    return found[0]
 
 
 def test_the_audit_lines_shown_are_events() -> None:
