@@ -155,6 +155,13 @@ def test_the_same_record_is_the_same_event_however_it_is_chunked(detector: Detec
     assert len({each.event_id for each in whole}) == 3
 
 
+def test_the_time_of_a_source_is_told_by_its_last_record_though_nothing_matches(detector: Detector) -> None:
+    quiet = {**EXPORT, "action": "login", "time": "2026-03-27T09:00:00Z"}
+    found = detector.match(chunk(EXPORT, quiet, b"torn"))
+    assert found.newest_us == to_microseconds(datetime(2026, 3, 27, 9, tzinfo=UTC))
+    assert detector.match(chunk(b"torn")).newest_us is None
+
+
 def test_records_of_an_unknown_source_are_dead_letters(detector: Detector) -> None:
     detected = detector.match(chunk(EXPORT, source="nobody"))
     assert detected.tally.dead == {"unknown source": 1}
