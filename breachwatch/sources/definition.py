@@ -182,11 +182,9 @@ class Definition(_Strict):
             yield ("time",), f"format: {self.format} knows where its time is; only time.timezone may be told", "", ()
 
     def mentioned(self) -> Iterator[str]:
-        """Every native name that the definition speaks of."""
+        """Every native name that the definition speaks of, but where the time is: everybody has one."""
         yield from (native for _, native in self._mentioned())
         yield from self.required
-        if self.format in ANY_FIELDS:
-            yield from map(".".join, self.time.paths())
         yield from (rule.into for rule in self.flatten.values())
 
     def _mentioned(self) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -14,6 +14,8 @@ from breachwatch.sources.source import Framing, Path, Source, pick
 MOST_RECORDS = 200
 LEAST_SHARE = 0.02
 """A source that reads fewer of the records than this is not worth a word."""
+LEAST_SCORE = 0.01
+"""A source that can read records and knows next to nothing of what stands in them is not either."""
 _GRAMMAR: Mapping[str, float] = {"json": 0.0, "csv": 0.2, "logfmt": 0.2, "key-value": 0.1}
 """What it is worth that a source can read a line at all, by its format: little where nearly any line can be read."""
 _STRICT = 0.6
@@ -90,8 +92,10 @@ def _asked(source: Source, records: Sequence[bytes], received_us: int, rarity: M
     grammar = _GRAMMAR.get(source.format, _STRICT)
     worth = grammar + (1 - grammar) * known / (1 + known)
     if source.name.startswith(_GENERIC):
-        worth *= _OPEN
+        worth = max(worth * _OPEN, LEAST_SCORE)
     score = (len(events) - others + _HALF_KNOWN * (ignored + others)) / len(records) * worth
+    if score < LEAST_SCORE * share:
+        return None
     why = _why(len(events), ignored, records, names)
     return Guess(source.name, source.title, round(share, 4), round(score, 4), why)
 

@@ -82,6 +82,7 @@ def of(tmp_path: Path) -> Callable[[str], list[str]]:
             '{"time":"2026-03-27T13:06:56Z","resource.service.name":"shop","attributes.user.name":"ana","message":"x"}\n',
             "otlp-logs",
         ),
+        ('{"time":"2026-03-27T13:06:56Z","fridge":{"door":"open"}}\n', "generic-json"),
     ],
 )
 def test_a_line_of_each_carrier_is_known(of: Callable[[str], list[str]], text: str, source: str) -> None:
