@@ -29,6 +29,8 @@ MAX_UNSEEN = 0.1
 """Share of rules that may have a witness in the event but none in the raw record, until events are scanned instead."""
 WASTE_PER_RULE = 60
 """So many needless questions for each rule, and it is worth learning better witnesses from what passes by."""
+WORSE = 1.5
+"""So many times more needless questions an event than after a lesson, and another is worth it."""
 MAX_REMEMBERED = 32_768
 """Most combinations of literals and kind of event for which it is remembered whom to ask."""
 MAX_COMMON = 0.25
@@ -134,8 +136,9 @@ class Finder:
                 found.ignored[outcome.reason] += 1
             elif isinstance(outcome, Dead):
                 found.dead.append((index, outcome))
-        if self._wasted > WASTE_PER_RULE * len(self._rules) * 4**self._lessons and len(records) >= MIN_SAMPLE:
-            self._learn(records, received_us)
+        self._asked_events += found.events
+        if self._wasted > WASTE_PER_RULE * len(self._rules) and len(records) >= MIN_SAMPLE:
+            self._reconsider(records, received_us)
         return found
 
     def candidates(self, record: bytes, received_us: int) -> list[int]:
@@ -157,6 +160,7 @@ class Finder:
         self._matcher = Matcher(source, rules)
         self._writing: Writing = "none" if source.raw is not None and source.raw.escapes == "none" else "json"
         self._lessons = 0
+        self._usual: float | None = None
 
     def _first_choice(self) -> tuple[Seen, list[Clause | None]]:
         """Witnesses in the raw record; in the event where nothing or too little is known of the record."""
@@ -178,7 +182,7 @@ class Finder:
         self._rest = Index(self._matcher, [at for at, clause in enumerate(clauses) if clause is None])
         self._scan = Scan(clauses, self._writing, packed)
         self._scans = any(clauses)
-        self._wasted = 0
+        self._wasted = self._asked_events = 0
         self._remembered = 0
 
     def _in_raw(self, record: bytes, received_us: int) -> tuple[Outcome, list[int] | None]:
@@ -227,11 +231,22 @@ class Finder:
             self._remembered = 0
         plan.asked[kind] = asked
 
+    def _reconsider(self, records: Sequence[bytes], received_us: int) -> None:
+        """Learn, the first time that many questions were needless, and when they become many more than after it."""
+        rate = self._wasted / max(self._asked_events, 1)
+        first = not self._lessons
+        if first or (self._usual is not None and rate > WORSE * self._usual + 1):
+            self._learn(records, received_us)
+            return
+        self._usual = rate if self._usual is None else min(rate, self._usual)
+        self._wasted = self._asked_events = 0
+
     def _learn(self, records: Sequence[bytes], received_us: int) -> None:
         """Choose witnesses anew, by how often each literal stands in what came last."""
         sample = self._sample(records, received_us)
         self._lessons += 1
-        self._wasted = 0
+        self._usual = None
+        self._wasted = self._asked_events = 0
         if not self._scans or not sample:
             return
         conditions = self._matcher.conditions
