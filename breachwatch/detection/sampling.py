@@ -19,21 +19,29 @@ from breachwatch.detection.entries import Entry
 class Sampling:
     """How far one group's values are sampled. `halvings`: 0 while they are counted exactly.
 
-    `looked_at`: how many values there were, with repetitions, when they were last counted.
+    `total`: how many values are remembered, with repetitions; `looked_at`: how many when they were last told apart.
     """
 
     halvings: int = 0
+    total: int = 0
     looked_at: int = 0
+
+    def took(self, entries: Iterable[Entry]) -> None:
+        """These events are remembered from now on."""
+        self.total += sum(len(each.counted) for each in entries)
+
+    def let_go(self, entries: Iterable[Entry]) -> None:
+        """These are not any more."""
+        self.total -= sum(len(each.counted) for each in entries)
 
     def thin(self, entries: Sequence[Entry], most: int) -> list[Entry]:
         """Halve the sample until at most `most` distinct values are left; returns the events that lost values.
 
         Nothing is looked at before there may be more than `most`, and again only after a tenth more came.
         """
-        total = sum(len(each.counted) for each in entries)
-        if total <= max(most, self.looked_at + self.looked_at // 10):
+        if self.total <= max(most, self.looked_at + self.looked_at // 10):
             return []
-        self.looked_at = total
+        self.looked_at = self.total
         changed: dict[int, Entry] = {}
         distinct = {value for each in entries for value in each.counted}
         while len(distinct) > most:
@@ -45,7 +53,7 @@ class Sampling:
                     entry.counted = kept
                     changed[id(entry)] = entry
         if changed:
-            self.looked_at = sum(len(each.counted) for each in entries)
+            self.looked_at = self.total = sum(len(each.counted) for each in entries)
         return list(changed.values())
 
     def sampled(self, values: Iterable[str]) -> tuple[str, ...]:

@@ -160,6 +160,7 @@ class Window:
 
     def _remove(self, count: int) -> None:
         """Forget the first so many events."""
+        self.sampling.let_go(self.entries[:count])
         for entry in self.entries[:count]:
             del self.seen[entry.key]
             self.present[entry.input] -= 1
@@ -208,6 +209,7 @@ class Window:
         self.entries = sorted(entries, key=Entry.order)
         self.times = [each.at for each in self.entries]
         self.seen = {each.key: each for each in self.entries}
+        self.sampling.took(self.entries)
         for each in self.entries:
             self.present[each.input] += 1
         self._holding = [each for each in self.entries if each.sample is not None]
@@ -241,6 +243,7 @@ class Window:
     def _insert(self, new: list[Entry]) -> None:
         if not new:
             return
+        self.sampling.took(new)
         new.sort(key=Entry.order)
         in_order = not self.entries or self.entries[-1].order() <= new[0].order()
         self.entries.extend(new)
