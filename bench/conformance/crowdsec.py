@@ -43,7 +43,9 @@ SOURCES = {
     "crowdsecurity/sshd-success-logs": "linux-sshd",
     "crowdsecurity/supabase-docker-pgsql": "postgresql",
     "crowdsecurity/traefik-logs": "traefik",
+    "crowdsecurity/mssql-text-logs": "mssql",
     "hitech95/nginx-mail-logs": "nginx",
+    "timokoessler/mongodb-logs": "mongodb",
     "nicoh88/proxmox-backup-auth-logs": "",
 }
 """By parser of CrowdSec: the source here; empty where a parser's name resembles one and is none."""
@@ -125,6 +127,7 @@ NAMES: dict[str, Look] = {
     "errorcode": of("error_code"),
     "target_uri": of("path"),
     **dict.fromkeys(("pgsql_dbname", "db"), of("dbname")),
+    "authentication_database": of("dbname"),
     "auth_method": of("auth_method"),
     "machine": of("host"),
     **{"uid": of("uid"), "euid": of("euid"), "logname": of("logname"), "tty": of("tty"), "ruser": of("ruser")},

@@ -115,6 +115,8 @@ QUESTIONS: dict[str, tuple[str, Ask]] = {
     "exim": ("mail-server", lambda fields, mode: failed(fields, mode) or fields["action"] == "rejected"),
     "exim-spam": ("mail-server", action("rejected")),
     "haproxy-http-auth": ("haproxy", status(401)),
+    "mongodb-auth": ("mongodb", lambda fields, mode: failed(fields, mode) and "src_ip" in fields),
+    "mssql-auth": ("mssql", failed),
     "mysqld-auth": ("mysql", failed),
     "nginx-bad-request": ("nginx", status(400)),
     "nginx-botsearch": ("nginx", botsearch),
@@ -224,6 +226,8 @@ def explanation(name: str, each: Annotated, miss: str) -> str:
     line = each.line
     if line.startswith("@4") and miss == "other time":
         return "tai"
+    if name == "mongodb-auth" and "end connection" in line:
+        return "joined"
     if name.startswith("sshd"):
         return "left" if "from 10.10.1.2" in line and miss == "other address" else "joined"
     return "old-pam" if name == "pam-generic" and "(pam_unix)[" in line else ""

@@ -10,11 +10,11 @@ import re
 from datetime import UTC, datetime, tzinfo
 
 from breachwatch.sources import combined, modsecurity
-from breachwatch.sources.combined import put_request
+from breachwatch.sources.combined import put_request, put_uri, unescaped
 from breachwatch.sources.endpoints import endpoint
 from breachwatch.sources.event import BAD_TIME, Event, Outcome, Parse, placed
 from breachwatch.sources.outcomes import AUTHENTICATION, FAILURE, MAX_MESSAGE_CHARACTERS, SUCCESS, Fields, guarded
-from breachwatch.sources.times import KEPT_MINUTES, SECOND_US, local_us
+from breachwatch.sources.times import KEPT_MINUTES, SECOND_US, OffsetTimes, local_us
 
 _ERROR = re.compile(
     r"(?:[^\"]{0,300}?(?:[:\-\]]|#\d{3}) )?(\d{4}/\d\d/\d\d \d\d:\d\d):([0-5]\d|60) "
@@ -26,6 +26,12 @@ _CONTEXT = re.compile(
     r"(?:, subrequest: \"[^\"]*\")?(?:, upstream: (\"[^\"]*\"|[^,\"]*))?(?:, host: \"([^\"]*)\")?"
     r"(?:, referrer: \"(.*)\")?",
     re.DOTALL,
+)
+_MANAGER = re.compile(  # Nginx Proxy Manager's own format
+    r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d):([0-5]\d|60) ([+-]\d{4})\] (?:\S+ \S+ )?(\d{3}) - (\S+) (\S+) (\S+) "
+    r"\"([^\"]*)\" \[Client ([^\]\s]+)\] \[Length (\d{1,15}|-)\] \[Gzip [^\]]*\] (?:\[Sent-to ([^\]]*)\] )?"
+    r"\"([^\"]*)\" \"([^\"]*)\"",
+    re.ASCII,
 )
 _MOST_TRIES = 8
 _CARRIER = re.compile(
@@ -62,6 +68,7 @@ def parser(zone: tzinfo) -> Parse:
     """A parser of nginx's error and access lines; times without an offset are of `zone`."""
     access = combined.reader(zone)
     minutes: dict[str, int | None] = {}
+    offset_times = OffsetTimes(zone)
 
     def minute(text: str, received_us: int) -> int | None:
         if text not in minutes:
@@ -71,6 +78,9 @@ def parser(zone: tzinfo) -> Parse:
         return minutes[text]
 
     def read(text: str, received_us: int) -> Outcome:
+        if text[:1] == "[" and (managed := _MANAGER.fullmatch(text)):
+            at_us = offset_times.minute(managed[1], managed[3], received_us)
+            return BAD_TIME if at_us is None else placed(at_us + int(managed[2]) * SECOND_US, received_us, _of(managed))
         found = _ERROR.match(text)
         if found is None:
             outcome = access(text, received_us)
@@ -94,6 +104,19 @@ def _minute(text: str, zone: tzinfo, received_us: int) -> int | None:
         return local_us(wall, zone, received_us)
     except (ValueError, OverflowError):
         return None
+
+
+def _of(managed: re.Match[str]) -> Fields:
+    status, method, scheme, host, uri, client, size, server, agent, referrer = managed.groups()[3:]
+    fields: Fields = {"log": "access", "c-ip": endpoint(client)[0], "sc-status": int(status), "cs-method": method}
+    put_uri(unescaped(uri), fields)
+    if size != "-":
+        fields["sc-bytes"] = int(size)
+    for name, value in (("cs-host", host), ("cs-user-agent", agent), ("cs-referer", referrer), ("upstream", server)):
+        if value and value != "-":
+            fields[name] = unescaped(value)
+    fields["scheme"] = scheme
+    return fields
 
 
 def _fields(found: re.Match[str]) -> Fields:

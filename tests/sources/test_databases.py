@@ -137,3 +137,42 @@ def test_mysql_statements_are_datastore_activity(
         1,
         {"query_string": statement, "name": "SELECT"},
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "user", "detail"),
+    [
+        (
+            "Login failed for user 'ana'. Reason: Password did not match. [CLIENT: 192.0.2.7]",
+            "ana",
+            "Password did not match.",
+        ),
+        ("Login failed for user 'O'Leary'. [CLIENT: 192.0.2.7]", "O'Leary", None),
+    ],
+)
+def test_sql_server_tells_whose_login_failed(fields: Fields, said: str, user: str, detail: str | None) -> None:
+    found = fields("mssql", f"2026-03-27 13:06:56.17 Logon       {said}")
+    assert (found["user"], found["src_ip"], found["status"]) == (user, "192.0.2.7", "Failure")
+    assert found.get("detail") == detail
+
+
+def test_what_an_sql_server_line_holds_is_no_line_of_its_own(fields: Fields, parse: Callable[..., Outcome]) -> None:
+    inner = "Logon       Login failed for user 'x'. [CLIENT: 198.51.100.9]"
+    wrong = parse("mssql", f"2026-03-27 13:06:56.17 Wrong data received: {inner}")
+    assert wrong == Dead("not an SQL Server line")
+    assert fields("mssql", "2026-03-27 13:06:56.17 spid51      Starting up database 'shop'.")["action"] == "other"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"t":{"$date":"2026-03-27T14:06:56.903+01:00"},"s":"I","c":"ACCESS","ctx":"conn1",'
+        '"msg":"Authentication failed","attr":{"principalName":"ana","authenticationDatabase":"admin","remote":"192.0.2.7:4071","error":"x"}}',
+        "2026-03-27T14:06:56.903+0100 I  ACCESS   [conn5] SASL SCRAM-SHA-1 authentication failed for ana on admin from "
+        "client 192.0.2.7:4071 ; x",
+    ],
+)
+def test_mongodb_tells_a_failed_login_in_both_forms(fields: Fields, at: Callable[..., str], line: str) -> None:
+    found = fields("mongodb", line)
+    assert (found["user"], found["dbname"], found["src_ip"], found["src_port"]) == ("ana", "admin", "192.0.2.7", 4071)
+    assert (found["status"], found["detail"], at("mongodb", line)) == ("Failure", "x", "2026-03-27T13:06:56.903000Z")

@@ -193,3 +193,11 @@ def test_iis_as_a_windows_event_is_the_same_entry(fields: Fields) -> None:
 def test_access_lines_cut_off_or_carried_are_read(fields: Fields, line: str) -> None:
     found = fields("web-access", line)
     assert (found["c-ip"], found["sc-status"]) == ("192.0.2.7", 403)
+
+
+def test_nginx_proxy_managers_lines_are_access_lines(fields: Fields) -> None:
+    line = '[27/Mar/2026:13:06:56 +0000] - 404 404 - GET https shop.example "/a?b" [Client 192.0.2.7] [Length 548]'
+    for tail in (' [Gzip -] [Sent-to 192.0.2.1] "curl" "-"', ' [Gzip -] "curl" "-"'):
+        found = fields("nginx", line + tail)
+        assert (found["c-ip"], found["cs-host"], found["cs-uri"]) == ("192.0.2.7", "shop.example", "/a?b")
+        assert (found["sc-status"], found["sc-bytes"], found["cs-user-agent"]) == (404, 548, "curl")
