@@ -22,10 +22,10 @@ def bar(part: int, whole: int, width: int = BAR) -> str:
 
 
 def svg(tuned: Sequence[Tuned]) -> bytes:
-    """One chart a correlation, one bar a trial; the trial in force now stands out."""
+    """One chart for each correlation that alerts at all, one bar a trial; the trial in force now stands out."""
     parts: list[str] = []
     y = 28
-    for each in tuned:
+    for each in [one for one in tuned if any(trial.alerts for trial in one.trials)] or tuned:
         parts.append(f'<text x="8" y="{y}" class="title">{escape(each.correlation.title)}</text>')
         y += 10
         most = max((trial.alerts for trial in each.trials), default=0)

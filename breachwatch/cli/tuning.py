@@ -89,6 +89,9 @@ def tune(
 def _show(tuned: Tuned) -> None:
     out.print(f"[bold]{printable(tuned.correlation.title)}[/]", highlight=False)
     most = max((trial.alerts for trial in tuned.trials), default=0)
+    if not most:
+        out.print(f"  no alert in any of {plural(len(tuned.trials), 'trial')}\n", style="dim", highlight=False)
+        return
     table = Table(box=None, header_style="dim", pad_edge=False)
     for heading in ("", "threshold", "timespan", "alerts", "groups", "events"):
         table.add_column(heading, justify="right" if heading in ("alerts", "groups", "events") else "left")
