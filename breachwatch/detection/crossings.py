@@ -12,6 +12,7 @@ from typing import Protocol
 
 from breachwatch.detection.measures import Number, number_of, passes
 from breachwatch.detection.rules import Correlation, Op
+from breachwatch.detection.sampling import Sampling
 
 
 class Counted(Protocol):
@@ -56,19 +57,19 @@ class _Events:
 
 
 class _Values:
-    """`value_count`: at least so many distinct values; each stands for two to the power of `halvings`."""
+    """`value_count`: at least so many distinct values; where they are sampled, each stands for several."""
 
-    def __init__(self, least: int, halvings: int) -> None:
+    def __init__(self, least: int, sampling: Sampling) -> None:
         self._least = least
-        self._halvings = halvings
+        self._sampling = sampling
         self._counts: dict[str, int] = {}
 
     def add(self, event: Counted, at_us: int) -> None:
-        for value in event.counted:
+        for value in self._sampling.counting(event.counted):
             self._counts[value] = self._counts.get(value, 0) + 1
 
     def remove(self, event: Counted) -> None:
-        for value in event.counted:
+        for value in self._sampling.counting(event.counted):
             left = self._counts[value] - 1
             if left:
                 self._counts[value] = left
@@ -76,7 +77,7 @@ class _Values:
                 del self._counts[value]
 
     def holds(self, since_us: int) -> bool:
-        return len(self._counts) << self._halvings >= self._least
+        return len(self._counts) << self._sampling.halvings >= self._least
 
 
 class _Sum:
@@ -135,12 +136,12 @@ class _InOrder:
         return start is not None and start >= since_us
 
 
-def _tally(correlation: Correlation, halvings: int) -> _Tally:
+def _tally(correlation: Correlation, sampling: Sampling) -> _Tally:
     match correlation.kind:
         case "event_count":
             return _Events(correlation.at_least)
         case "value_count":
-            return _Values(correlation.at_least, halvings)
+            return _Values(correlation.at_least, sampling)
         case "temporal":
             return _Together(correlation.ways, len(correlation.inputs))
         case "temporal_ordered":
@@ -164,9 +165,9 @@ class Scan:
         return self.oldest >= 0
 
 
-def scan_from(correlation: Correlation, begin: int, halvings: int = 0) -> Scan:
-    """A scan that has counted nothing yet and begins at an index; `halvings` of the sample of values, if it is one."""
-    return Scan(_tally(correlation, halvings), begin, begin)
+def scan_from(correlation: Correlation, begin: int, sampling: Sampling | None = None) -> Scan:
+    """A scan that has counted nothing yet and begins at an index; `sampling`: of the values, as it stays."""
+    return Scan(_tally(correlation, sampling or Sampling()), begin, begin)
 
 
 def crossings(

@@ -19,10 +19,14 @@ from breachwatch.detection.entries import Entry
 class Sampling:
     """How far one group's values are sampled. `halvings`: 0 while they are counted exactly.
 
+    When few are left, new values are all kept again: the sample is `entering` halvings, and what counts is the smaller
+    one for as long as events up to `until_us` are remembered, which were thinned more.
     `total`: how many values are remembered, with repetitions; `looked_at`: how many when they were last told apart.
     """
 
     halvings: int = 0
+    entering: int = 0
+    until_us: int = 0
     total: int = 0
     looked_at: int = 0
 
@@ -33,6 +37,17 @@ class Sampling:
     def let_go(self, entries: Iterable[Entry]) -> None:
         """These are not any more."""
         self.total -= sum(len(each.counted) for each in entries)
+        self.looked_at = min(self.looked_at, self.total)
+
+    def relax(self, most: int, oldest_us: int, newest_us: int) -> bool:
+        """Go back to counting exactly once there are few values; whether what counts has changed."""
+        if self.entering < self.halvings:
+            if oldest_us > self.until_us:
+                self.halvings = self.entering
+                return True
+        elif self.halvings and self.total <= most // 4:
+            self.entering, self.until_us = 0, newest_us
+        return False
 
     def thin(self, entries: Sequence[Entry], most: int) -> list[Entry]:
         """Halve the sample until at most `most` distinct values are left; returns the events that lost values.
@@ -53,12 +68,19 @@ class Sampling:
                     entry.counted = kept
                     changed[id(entry)] = entry
         if changed:
+            self.entering = self.halvings
             self.looked_at = self.total = sum(len(each.counted) for each in entries)
         return list(changed.values())
 
     def sampled(self, values: Iterable[str]) -> tuple[str, ...]:
-        """Those of some values that are counted."""
-        return tuple(value for value in values if belongs(value, self.halvings))
+        """Those of a new event's values that are kept."""
+        return tuple(value for value in values if belongs(value, self.entering)) if self.entering else tuple(values)
+
+    def counting(self, values: Iterable[str]) -> Iterable[str]:
+        """Those of an event's kept values that count."""
+        if self.entering == self.halvings:
+            return values
+        return [value for value in values if belongs(value, self.halvings)]
 
 
 def belongs(value: str, halvings: int) -> bool:

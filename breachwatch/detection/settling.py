@@ -69,7 +69,7 @@ class SettledWindow(Window):
     ) -> None:
         correlation, start = self.correlation, self.times[first]
         armed = [each for each in self.entries[first:stop] if each.armed]
-        values = [value for each in armed for value in each.counted]
+        values = [value for each in armed for value in self.sampling.counting(each.counted)]
         if not holds(correlation, len(armed), values, self.sampling.halvings):
             return
         last = armed[-1]

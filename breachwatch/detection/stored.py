@@ -78,7 +78,8 @@ def fill(window: Window, key: str, head: Mapping[str, Any], pages: Mapping[str, 
     window.restore_key(key)
     window.newest, window.touched = int(head["newest"]), int(head["touched"])
     window.stored = {key, *pages}
-    window.sampling.halvings = int(head.get("halvings", 0))
+    sampling = window.sampling
+    sampling.halvings, sampling.entering, sampling.until_us = head.get("sampling", (0, 0, 0))
     if isinstance(window, SettledWindow):
         window.judged_us, window.limit_us = head["judged"], head["limit"]
     subject_pages: Pages[None] = Pages(SUBJECTS_PER_PAGE)
@@ -150,7 +151,7 @@ def _head(window: Window) -> bytes:
             "group": window.group,
             "newest": window.newest,
             "touched": window.touched,
-            "halvings": window.sampling.halvings,
+            "sampling": (window.sampling.halvings, window.sampling.entering, window.sampling.until_us),
             **settled,
             "episodes": episodes,
             "open": window.event_pages.open,

@@ -174,7 +174,7 @@ class Window:
         thinned = self.sampling.thin(self.entries, most)
         for entry in thinned:
             self._change(entry)
-        if thinned:
+        if self.sampling.relax(most, self.times[0], self.newest) or thinned:
             self._scan = None
 
     def _close(self, keep: int) -> None:
@@ -225,7 +225,7 @@ class Window:
             self.newest = max(self.newest, entry.at)
             known = self.seen.get(entry.key)
             if known is None:
-                if self.sampling.halvings:
+                if self.sampling.entering:
                     entry.counted = self.sampling.sampled(entry.counted)
                 self.seen[entry.key] = entry
                 new.append(entry)
@@ -268,7 +268,7 @@ class Window:
         ordered, chains = self.frame.ordered, None
         scan = None if reach else self._scan
         if scan is None:
-            scan = self._scan = scan_from(correlation, bisect_left(times, low - span), self.sampling.halvings)
+            scan = self._scan = scan_from(correlation, bisect_left(times, low - span), self.sampling)
         marked: list[Entry] = []
         completed: list[Entry] = []
         spans: list[Episode] = []

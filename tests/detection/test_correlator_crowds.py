@@ -100,6 +100,19 @@ def test_an_estimate_goes_on_after_a_restart() -> None:
     assert expected[0].estimated
 
 
+def test_when_the_crowd_is_gone_few_values_are_counted_exactly_again() -> None:
+    correlator = run(distinct(20, 200))
+    hour = 36_000
+    for start in range(0, 2_000, 250):
+        last = correlator.feed([at(n) for n in range(start, start + 250)]).alerts
+    assert last[0].estimated
+    for quiet in range(4, 12):
+        told = correlator.feed([at(quiet * hour + k, f"person-{k}") for k in range(19)]).alerts
+        assert told == [], "nineteen are not twenty"
+    (again,) = correlator.feed([at(13 * hour + k, f"person-{k}") for k in range(20)]).alerts
+    assert not again.estimated
+
+
 def test_more_values_than_events_are_remembered_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window_module, "MAX_EVENTS", 1000)
     correlator = run(distinct(5_000, 100_000))
