@@ -8,10 +8,21 @@ Sigma's names already). Names follow Sigma's taxonomy; attributes of system valu
 Fields of a Winlogbeat record stay where they are, and the flat names are added, so that rules in ECS names match too.
 """
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from breachwatch.sources.json_glance import Glanced, Shell
-from breachwatch.sources.windows_names import ANTIVIRUS, ECS, ECS_OF_EVENT, FOUND, MEANT, NXLOG, SECURITY_4688, WINLOG
+from breachwatch.sources.windows_names import (
+    ANTIVIRUS,
+    ECS_BY_TOP,
+    ECS_OF_EVENT,
+    FOUND,
+    MEANT,
+    NXLOG,
+    SECURITY_4688,
+    WINLOG,
+)
 
 Fields = dict[str, Any]
 
@@ -21,6 +32,7 @@ MADE = frozenset({"User", "TimeCreated_SystemTime", "ocsf.class_uid", "ocsf.stat
 NETWORK_CONNECTION = 3
 _ZEROES = ("0x0", "0x00000000", "0", 0)
 _ONE = frozenset({"EventID", "TimeCreated_SystemTime"})
+_PARAM = re.compile(r"param[0-9]{1,3}")
 _TEXT = ("#text", "@text", "_text")
 
 
@@ -184,11 +196,11 @@ def _shipped(winlog: Fields, fields: Fields) -> Fields:
             for name, value in values.items():
                 if name not in fields and name != "TimeCreated_SystemTime":
                     fields[name] = value
-    params = [value for key, value in sorted(_params(winlog).items()) if value is not None]
+    params = _params(winlog) if "param1" in fields else []
     if params:
         fields.setdefault("Data", params if len(params) > 1 else params[0])
     for name, path in WINLOG:
-        value = _at(winlog, path)
+        value = winlog.get(path[0]) if len(path) == 1 else _at(winlog, path)
         if value is not None:
             _put(fields, name, value)
     _from_ecs(fields)
@@ -197,12 +209,13 @@ def _shipped(winlog: Fields, fields: Fields) -> Fields:
     return fields
 
 
-def _params(winlog: Fields) -> Fields:
+def _params(winlog: Fields) -> list[Any]:
     """`param1`, `param2`, ... are how Winlogbeat calls texts without names."""
     values = winlog.get("event_data")
     if not isinstance(values, dict):
-        return {}
-    return {key: value for key, value in values.items() if key[:5] == "param" and key[5:].isdecimal()}
+        return []
+    numbered = {int(key[5:]): value for key, value in values.items() if _PARAM.fullmatch(key) and value is not None}
+    return [numbered[number] for number in sorted(numbered)]
 
 
 def _from_ecs(fields: Fields) -> None:
@@ -214,15 +227,24 @@ def _from_ecs(fields: Fields) -> None:
         fields["EventID"] = number
     whole = number if type(number) is int else 0
     # Winlogbeat's modules move some values to ECS, and leave them out of event_data.
-    for name, path in (*ECS, *ECS_OF_EVENT.get(whole, ())):
+    for top, named in ECS_BY_TOP.items():
+        if top in fields:
+            _moved(fields, fields[top], named)
+    for name, path in ECS_OF_EVENT.get(whole, ()):
         if name not in fields:
-            value = _at(fields, path)
-            if value is not None and not isinstance(value, dict):
-                fields[name] = value
+            _moved(fields, fields.get(path[0]), ((name, path[1:]),))
     if "User" not in fields:
         _join_user(fields, _at(fields, ("user", "domain")), _at(fields, ("user", "name")))
     if whole in MEANT:
         _meant(fields, whole)
+
+
+def _moved(fields: Fields, inner: Any, named: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+    for name, path in named:
+        if name not in fields:
+            value = _at(inner, path)
+            if value is not None and not isinstance(value, dict):
+                fields[name] = value
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

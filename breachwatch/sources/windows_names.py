@@ -68,6 +68,12 @@ ECS: tuple[tuple[str, Path], ...] = (
     ("IpAddress", ("source", "ip")),
 )
 
+ECS_BY_TOP: dict[str, tuple[tuple[str, Path], ...]] = {
+    top: tuple((name, path[1:]) for name, path in ECS if path[0] == top)
+    for top in dict.fromkeys(path[0] for _, path in ECS)
+}
+"""The same by top-level name, each path being what is left of it within."""
+
 _FILE: tuple[tuple[str, Path], ...] = (("TargetFilename", ("file", "path")),)
 _LOADED: tuple[tuple[str, Path], ...] = (("ImageLoaded", ("file", "path")),)
 _PIPE: tuple[tuple[str, Path], ...] = (("PipeName", ("file", "name")),)
