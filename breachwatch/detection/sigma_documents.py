@@ -120,6 +120,10 @@ def _document(node: Node, placeholders: Placeholders, pipeline: Pipeline | None)
         return [], [node.problem((), "a rule is a mapping that begins with `title:`")]
     problems = list(_typing_errors(node))
     problems.extend(_common_errors(node))
+    kinds = [each for each in node.data if each in {"detection", "correlation", "filter"}]
+    if len(kinds) > 1:
+        message = f"a document is a rule, a correlation or a filter; `{kinds[0]}` and `{kinds[1]}` are two of them"
+        problems.append(node.problem((kinds[1],), message, "put a line of --- between them", key=True))
     title = node.data.get("title")
     if not isinstance(title, str) or not title.strip():
         problems.append(node.problem(("title",), "a rule needs a `title`"))

@@ -24,7 +24,9 @@ def test_all_good(tree: Tree) -> None:
 
 
 def test_mistakes_in_the_playbook_come_before_its_cases(tree: Tree) -> None:
-    tree["playbooks/data-copy/detection.yml"] = tree["playbooks/data-copy/detection.yml"].replace("gte: 3", "gte: three")
+    tree["playbooks/data-copy/detection.yml"] = tree["playbooks/data-copy/detection.yml"].replace(
+        "gte: 3", "gte: three"
+    )
     problems, summary = checked(tree)
     assert len(problems) == 1
     assert summary == "1 problem in 1 file"

@@ -96,6 +96,14 @@ def test_correlations_and_rules_in_one_file() -> None:
     assert (len(rules.rules), len(rules.correlations), rules.refused) == (1, 1, ())
 
 
+@pytest.mark.parametrize("second", ["correlation: {}", "filter: {}"])
+def test_a_document_is_one_thing(second: str) -> None:
+    rules = one(f"title: a\nlogsource: {{product: x}}\ndetection:\n  s: {{f: a}}\n  condition: s\n{second}\n")
+    assert rules.rules == ()
+    (problem,) = [each for each in rules.refused if "are two of them" in each.message]
+    assert (problem.line, problem.column) == (6, 1)
+
+
 RULES = "---\n".join(
     f"title: {name}\nname: {name}\nlogsource: {{product: {product}, service: s}}\n"
     "detection:\n  s: {f: x}\n  condition: s\n"
