@@ -62,6 +62,10 @@ class Finder:
         source: whose records these are.
         rules: those that are for this source, guards included (`Rule.guards`).
         sample: some of its raw records, if there are any, to choose rare witnesses by. Without, it learns as it goes.
+
+    Attributes:
+        source: as given.
+        rules: as given; matches are told by their position here.
     """
 
     def __init__(self, source: Source, rules: Sequence[Rule], *, sample: Sequence[bytes] = ()) -> None:
@@ -97,7 +101,7 @@ class Finder:
         """All that took time to find out: witnesses as they were learned, and the compiled scan."""
         clauses = tuple(None if clause is None else tuple(sorted(clause)) for clause in self._clauses)
         told = _Dump(
-            _edition(self._source, self._rules), self._seen.everything, clauses, self._scan.packed, self._lessons
+            _edition(self.source, self.rules), self._seen.everything, clauses, self._scan.packed, self._lessons
         )
         return msgspec.msgpack.encode(told)
 
@@ -137,14 +141,14 @@ class Finder:
             elif isinstance(outcome, Dead):
                 found.dead.append((index, outcome))
         self._asked_events += found.events
-        if self._wasted > WASTE_PER_RULE * len(self._rules) and len(records) >= MIN_SAMPLE:
+        if self._wasted > WASTE_PER_RULE * len(self.rules) and len(records) >= MIN_SAMPLE:
             self._reconsider(records, received_us)
         return found
 
     def candidates(self, record: bytes, received_us: int) -> list[int]:
         """The rules that would be asked about a record, ascending; none for a record that is no event."""
         plan = self._scan.plan(record)
-        outcome = self._source.parse(record, received_us)
+        outcome = self.source.parse(record, received_us)
         if type(outcome) is not Event:
             return []
         if plan.odd or self._seen.everything:
@@ -153,8 +157,8 @@ class Finder:
         return list(self._matcher.settled([*plan.rules, *self._rest.candidates(view)], view))
 
     def _prepare(self, source: Source, rules: Sequence[Rule]) -> None:
-        self._source = source
-        self._rules = tuple(rules)
+        self.source = source
+        self.rules = tuple(rules)
         self._parse = source.parse
         self._glance = source.glance or source.parse
         self._matcher = Matcher(source, rules)
@@ -164,11 +168,11 @@ class Finder:
 
     def _first_choice(self) -> tuple[Seen, list[Clause | None]]:
         """Witnesses in the raw record; in the event where nothing or too little is known of the record."""
-        conditions, whole = self._matcher.conditions, Seen(self._source, everything=True)
-        if self._source.raw is None:
+        conditions, whole = self._matcher.conditions, Seen(self.source, everything=True)
+        if self.source.raw is None:
             few = len(conditions) <= FEW_RULES
             return whole, [None] * len(conditions) if few else choose(conditions, whole)
-        seen = Seen(self._source, everything=False)
+        seen = Seen(self.source, everything=False)
         clauses = choose(conditions, seen)
         lacking = [at for at, clause in enumerate(clauses) if clause is None]
         unseen = [clause for clause in choose([conditions[at] for at in lacking], whole) if clause is not None]

@@ -58,6 +58,10 @@ class Matcher:
         """How a field is found, by whatever name a rule may use for it."""
         return self._compiler.value_of(field)
 
+    def condition(self, condition: Condition) -> Callable[[Fields], bool]:
+        """The function that tells whether an event's fields meet a condition."""
+        return self._compiler.condition(condition)
+
     def kind(self, fields: Fields) -> Kind | None:
         """The kind of an event; None when it must not be remembered, since unlike values would look alike."""
         values = self._kind(fields)
