@@ -96,15 +96,14 @@ class Rows:
             self._put(name, None, clock, at, weight, _written(number, match, counted))
             return Fate.TAKEN
         _, newest, before, _, events = row
-        if at > newest:
-            newest = at
-        elif at < newest - self._within:
+        if at < newest - self._within:
             return Fate.LATE
-        if (known := self._known(events, match.event_id)) is not None:
+        if at <= newest and (known := self._known(events, match.event_id)) is not None:
             return known
+        newest = max(newest, at)
         together = before | weight if self._temporal else before + weight
         if len(events) <= MAX_ROW and not self._may_cross(together):
-            events = b"%b],%b" % (events, _written(number, match, counted))
+            events = b"],".join((events, _written(number, match, counted)))
             self._put(name, row, clock, newest, together, events)
             return Fate.TAKEN
         if self._forgets(name, row, newest):
@@ -134,7 +133,9 @@ class Rows:
             if row is not None:
                 touched, newest, weight, old_page, before = row
                 weight += 1
-                quick = quick and at >= newest - within and len(before) <= MAX_ROW and event.encode() not in before
+                # An event that was taken before is no newer than the newest: mostly, there is nothing to seek.
+                old = at <= newest and (at < newest - within or event.encode() in before)
+                quick = quick and not old and len(before) <= MAX_ROW
             if counting:
                 value = values.get(counting)
                 quick = quick and value is not None and SEPARATOR not in value
@@ -151,7 +152,7 @@ class Rows:
                 fresh[name] = None
             else:
                 grown += len(written) + 2
-                written = b"%b],%b" % (before, written)
+                written = b"],".join((before, written))
                 if touched != clock and slice_of(touched + idle) != due:
                     calendar.append(name)
                 if old_page != page:
