@@ -12,6 +12,7 @@ import orjson
 from breachwatch.collectors.lines import MAX_RECORD_BYTES, Record
 
 _SAMPLE_LINES = 20
+_DEEPEST_INDENT = 256
 _TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL)
 _STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _VALUE = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|[^\s,\x1e"])++', re.DOTALL)
@@ -237,9 +238,11 @@ class JsonSplitter:
 
     def _indentation(self, data: bytes, at: int) -> int:
         """How far the line is indented on which only blanks stand before this place; -1 when more does."""
-        begin = data.rfind(b"\n", 0, at) + 1
+        begin = data.rfind(b"\n", max(at - _DEEPEST_INDENT, 0), at) + 1
+        if not begin and not (self._at_line_start and at < _DEEPEST_INDENT):
+            return -1
         before = data[begin:at]
-        return len(before) if (begin or self._at_line_start) and not before.strip(b" \t") else -1
+        return -1 if before.strip(b" \t") else len(before)
 
     def _keep(self, part: bytes) -> None:
         if self._skipping:

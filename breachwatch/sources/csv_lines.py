@@ -21,6 +21,8 @@ def splitter(delimiter: str = ",") -> Callable[[str], list[str | None]]:
     value = re.compile(rf'(?:"((?:[^"]|"")*+)(?:"|\Z))?([^{sign}]*+)({sign}|\Z)')
 
     def split(row: str) -> list[str | None]:
+        if '"' not in row:  # most rows, at a fifth of the cost
+            return [plain or None for plain in row.split(delimiter, MAX_FIELDS)[:MAX_FIELDS]]
         values: list[str | None] = []
         at, going = 0, True
         while going and len(values) < MAX_FIELDS:

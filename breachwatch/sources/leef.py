@@ -19,6 +19,7 @@ HEADER_FIELDS = ("leefVersion", "deviceVendor", "deviceProduct", "deviceVersion"
 _BEGIN = re.compile(r"LEEF: ?([12](?:\.\d)?)\|", re.ASCII)
 _PART = re.compile(r"((?:[^|\\]|\\.?)*+)\|", re.DOTALL)
 _DELIMITER = re.compile(r"(?:0?[xX]([0-9a-fA-F]{1,4})|([^\w\s]|\t| )?)\|", re.ASCII)
+_LONGEST_TIME = 64
 _ESCAPED = re.compile(r"\\([|\\=])")
 _NUMBERS = frozenset(
     {
@@ -83,7 +84,7 @@ def _attributes(pairs: list[str], fields: dict[str, Any]) -> None:
 
 def _device_time(fields: dict[str, Any], zone: tzinfo, received_us: int) -> int | None:
     form, value = fields.get("devTimeFormat"), fields.get("devTime")
-    if not isinstance(form, str) or not isinstance(value, str):
+    if not isinstance(form, str) or not isinstance(value, str) or max(len(form), len(value)) > _LONGEST_TIME:
         return None
     pattern = java_pattern(form)
     return None if pattern is None else pattern_us(pattern, zone, value, received_us)

@@ -15,7 +15,7 @@ NOT_LOGFMT = Dead("not logfmt")
 NO_PAIRS = Dead("no key=value pairs")
 
 _QUOTED = r'"((?:[^"\\]|\\.)*+)(?:"|\Z)'
-_TOKEN = re.compile(rf'\s*([^\s="]+)(?:(=)(?:{_QUOTED}|([^\s"]\S*)?))?|\s*(\S)', re.DOTALL)
+_TOKEN = re.compile(rf'([^\s="]+)(?:(=)(?:{_QUOTED}|([^\s"]\S*)?))?|(\S)', re.DOTALL)
 _PAIR = re.compile(
     r"(?:\A|(?<=[\s,;|\[({>]))([A-Za-z_@][\w.@/-]{0,127})(?: = |=)"
     rf"(?:{_QUOTED}|'([^']*+)'|([^\s,;\"'|][^\s,;|]*+)|)",
