@@ -338,7 +338,7 @@ _DIRECTIVES = {
     **{"yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%m", "dd": "%d", "d": "%d", "DDD": "%j"},
     **{"HH": "%H", "H": "%H", "hh": "%I", "h": "%I", "mm": "%M", "m": "%M", "ss": "%S", "s": "%S", "a": "%p"},
     **{"SSS": "%f", "SSSSSS": "%f", "S": "%f", "EEE": "%a", "EEEE": "%A", "Z": "%z", "z": "%Z", "zzz": "%Z"},
-    **{"X": "%z", "XX": "%z", "XXX": "%z"},
+    **{"X" * letters: "%z" for letters in (1, 2, 3)},
 }
 
 
