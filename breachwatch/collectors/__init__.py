@@ -1,1 +1,1 @@
-"""Ways in: file tail, standard input, syslog, HTTP."""
+"""Ways in: files followed or whole, standard input, syslog, OTLP; and what is looked up beside them."""

@@ -14,9 +14,7 @@ from breachwatch.kernel.errors import ContentError, Problem
 _ASSETS, _NETWORKS = ("asset", "owner"), ("network", "name")
 
 
-def open_enrichment(
-    assets: Path | None = None, networks: Path | None = None, geoip: Sequence[Path] = ()
-) -> Enrichment:
+def open_enrichment(assets: Path | None = None, networks: Path | None = None, geoip: Sequence[Path] = ()) -> Enrichment:
     """Read what an operator gave.
 
     Args:
