@@ -167,7 +167,8 @@ def test_what_an_sql_server_line_holds_is_no_line_of_its_own(fields: Fields, par
     "line",
     [
         '{"t":{"$date":"2026-03-27T14:06:56.903+01:00"},"s":"I","c":"ACCESS","ctx":"conn1",'
-        '"msg":"Authentication failed","attr":{"principalName":"ana","authenticationDatabase":"admin","remote":"192.0.2.7:4071","error":"x"}}',
+        '"msg":"Authentication failed","attr":{"principalName":"ana","authenticationDatabase":"admin",'
+        '"remote":"192.0.2.7:4071","error":"x"}}',
         "2026-03-27T14:06:56.903+0100 I  ACCESS   [conn5] SASL SCRAM-SHA-1 authentication failed for ana on admin from "
         "client 192.0.2.7:4071 ; x",
     ],
