@@ -31,8 +31,8 @@ def main() -> None:
         "--lanes", default=",".join(LANES), help="names, parted by commas (bench.detection.lanes --list)"
     )
     parser.add_argument("--sides", default=",".join(SIDES), help=f"of {', '.join(SIDES)}")
-    parser.add_argument("--events", type=int, default=40_000, help="in each lane")
-    parser.add_argument("--few", type=int, default=2_000, help="events of each round of the SQLite peer")
+    parser.add_argument("--events", type=int, default=20_000, help="in each lane")
+    parser.add_argument("--few", type=int, default=1_000, help="events of each round of the SQLite peer")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rules", type=Path, default=CORPUS, help="a folder of Sigma rules, or a packed one")
     parser.add_argument("--core", type=int, default=(os.cpu_count() or 1) - 1)
