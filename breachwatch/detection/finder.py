@@ -8,7 +8,7 @@ and time alone. A source whose raw records nothing is known of is read first, an
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from typing import Any
 
@@ -297,5 +297,11 @@ _VERSION = 1
 
 
 def _edition(source: Source, rules: Sequence[Rule]) -> str:
-    told = repr((_VERSION, source.name, source.raw, [rule.id for rule in rules]))
+    raw = [_steady(getattr(source.raw, each.name)) for each in fields(source.raw)] if source.raw is not None else []
+    told = repr((_VERSION, source.name, raw, [rule.id for rule in rules]))
     return blake2b(told.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _steady(value: object) -> object:
+    """A value as it is written the same in every process: a set is in another order in each."""
+    return sorted(map(str, value)) if isinstance(value, frozenset) else value

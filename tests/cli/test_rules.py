@@ -1,7 +1,11 @@
 """`breachwatch rules`: what a folder of Sigma matches, whether it is well written, what it covers, what to filter."""
 
+import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -73,8 +77,6 @@ def test_a_second_time_nothing_is_loaded_anew_and_the_matches_are_the_same(
 
 
 def test_several_files_are_told_apart_and_packed_ones_are_read(breachwatch: Any, rules: Path, auth_log: Path) -> None:
-    import gzip
-
     packed = auth_log.with_name("auth.log.1.gz")
     packed.write_bytes(gzip.compress(auth_log.read_bytes()))
     words = ("rules", "match", "-r", rules, "-s", "linux-sshd", "--json", *REFERENCE)
@@ -236,3 +238,23 @@ def test_a_rule_that_is_not_there_or_matches_nothing_is_said(breachwatch: Any, r
     (tmp_path / "false.log").write_text("nothing\n", encoding="utf-8")
     nothing = breachwatch(*WORDS, "-r", rules, "--true", "true.log")
     assert (nothing.code, "matches none of the 1 records" in nothing.err) == (1, True)
+
+
+@pytest.mark.parametrize("source", ["windows-json", "linux-sshd"])
+def test_what_one_process_kept_the_next_one_takes_as_it_is(tmp_path: Path, source: str) -> None:
+    """Sets are in another order in each process, and nothing that is kept may depend on it."""
+    logsource = "{product: windows}" if source == "windows-json" else "{product: linux, service: sshd}"
+    (tmp_path / "rule.yml").write_text(
+        RULE.replace("{product: linux, service: sshd}", logsource).replace("user.name", "CommandLine|contains"),
+        encoding="utf-8",
+    )
+    (tmp_path / "empty.log").touch()
+    words = ["rules", "match", "-r", "rule.yml", "-s", source, "empty.log", "--json"]
+    kept: list[dict[str, int]] = []
+    for seed in ("1", "2"):
+        env = {**os.environ, "PYTHONHASHSEED": seed, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        program = Path(sys.executable).with_name("breachwatch")
+        subprocess.run([program, *words], cwd=tmp_path, env=env, check=True, capture_output=True)
+        kept.append({path.name: path.stat().st_ino for path in (tmp_path / "cache" / "breachwatch").iterdir()})
+    assert len(kept[0]) == 2
+    assert kept[0] == kept[1]
