@@ -50,7 +50,7 @@ def load_sources(
     """Every source by name.
 
     Args:
-        extra: definition files of the operator; one may extend those before it.
+        extra: definition files of the operator; one may extend another.
         timezone: IANA name of the zone of times that tell none.
         zoned: (source, zone) of inputs whose local times are of a zone of their own; each makes one more source, called
             by `zoned_name`, that is the same in everything else. Unknown sources make none.
