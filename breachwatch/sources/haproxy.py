@@ -20,7 +20,7 @@ NOT_HAPROXY = Dead("not an HAProxy line")
 NO_TRAFFIC = Ignored("not traffic")
 
 _LINE = re.compile(
-    r"(?:.{0,300}?\s)?([\w.:\[\]-]{3,100}:\d{1,5}|unix:\d+|-:-) "
+    r"(?:.{0,300}?\s)??([\w.:\[\]-]{3,100}:\d{1,5}|unix:\d+|-:-) "
     r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))?\] (.*)",
     re.ASCII | re.DOTALL,
 )
