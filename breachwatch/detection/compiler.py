@@ -2,7 +2,7 @@ r"""Conditions to Python functions of an event, written out as text and compiled
 
 A function asks a `View` by slot numbers: `'mimikatz' in v[3] and v[1].endswith(('\\a.exe', '\\b.exe'))`. Fields are
 looked up, made lower-case and compared with no call between; what several rules ask alike is a slot of its own. Trees
-of closures, which say the same, took twice as long (`docs/decisions/0010-one-scan-of-the-raw-record.md`).
+of closures, which say the same, took five times as long (`docs/decisions/0010-one-scan-of-the-raw-record.md`).
 """
 
 from collections.abc import Callable, Sequence

@@ -186,11 +186,11 @@ def test_a_packed_scan_scans_alike_and_a_broken_one_is_made_anew() -> None:
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=12)))
 def test_the_plain_form_holds_every_text_as_it_is_sought(fields: Mapping[str, str]) -> None:
     for writing in ("json", "none"):
-        plain = plain_form(fields, writing)  # type: ignore[arg-type]
+        plain = plain_form(fields, writing)
         assert plain is not None
         for text in fields.values():
             clauses = [frozenset((piece,)) for piece in pieces(text)]
-            assert Scan(clauses, writing).plan(plain).rules == tuple(range(len(clauses)))  # type: ignore[arg-type]
+            assert Scan(clauses, writing).plan(plain).rules == tuple(range(len(clauses)))
 
 
 def test_what_cannot_be_written_has_no_plain_form() -> None:
