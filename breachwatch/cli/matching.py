@@ -15,6 +15,7 @@ from breachwatch.cli.common import (
     SourceFileOption,
     SourceOption,
     TimezoneOption,
+    WorkersOption,
     account_line,
     err,
     logs_of,
@@ -66,6 +67,7 @@ def match(
     source_file: SourceFileOption = None,
     timezone: TimezoneOption = "UTC",
     reference: ReferenceOption = None,
+    workers: WorkersOption = 0,
     no_cache: NoCacheOption = False,
     explain: ExplainOption = False,
     record: RecordOption = None,
@@ -73,7 +75,7 @@ def match(
 ) -> None:
     """Tell which rules match which records; rules that cannot be used are named on standard error, with the reason."""
     must_be_there(files)
-    logs = logs_of(source, source_file, timezone, reference, workers=1)
+    logs = logs_of(source, source_file, timezone, reference, workers)
     matching = wiring.build_matching(
         rules,
         source,
@@ -91,19 +93,18 @@ def match(
     settle_memory()
     matches, matched = 0, set()
     with progress(total_bytes(files), "matching") as advance:
-        for file in files:
-            for hit in matching.run(file, logs.reference, advance):
-                if counted or hit.rule.speaks:
-                    matches += 1
-                    matched.add(hit.rule.id)
-                    _tell(hit, as_json=as_json, named=len(files) > 1)
-    for name, why in matching.broken().items():
+        for hit in matching.run(files, logs.reference, logs.workers, advance):
+            if counted or hit.rule.speaks:
+                matches += 1
+                matched.add(hit.rule.id)
+                _tell(hit, as_json=as_json, named=len(files) > 1)
+    for name, why in matching.broken.items():
         err.print(f"the rule {name} was switched off: {why}", style="red", markup=False, soft_wrap=True)
     _summary(matching, matches, len(matched), as_json=as_json)
 
 
 def _tell(hit: "wiring.Hit", *, as_json: bool, named: bool) -> None:
-    time = rfc3339(from_microseconds(hit.event.at_us))
+    time = rfc3339(from_microseconds(hit.at_us))
     if as_json:
         line = {"record": hit.position, "rule": hit.rule.id, "time": time, "title": hit.rule.title}
         line |= {"level": hit.rule.level} | ({"file": str(hit.file)} if named else {})

@@ -1,37 +1,44 @@
 """A plain folder of rules asked of files of one source: `breachwatch rules match`."""
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 
-from breachwatch.collectors.whole_files import read_whole
+from breachwatch.collectors.file_ranges import cut_files, read_range
+from breachwatch.collectors.whole_files import in_one_piece
 from breachwatch.detection.finder import Finder
 from breachwatch.detection.pipelines import load_pipelines
 from breachwatch.detection.placeholders import Placeholders
 from breachwatch.detection.rule_files import load_rules
 from breachwatch.detection.rules import Rule
 from breachwatch.detection.ruleset import RuleSet, ruleset_key
+from breachwatch.engines.replay_parallel import Given, Matched, matched
 from breachwatch.kernel.errors import ContentError, Problem
-from breachwatch.kernel.streams import Chunk, Tally
+from breachwatch.kernel.ids import EventId
+from breachwatch.kernel.streams import Chunk, Match, Tally
 from breachwatch.kernel.time import to_microseconds
 from breachwatch.kernel.yaml import Node, read
-from breachwatch.sources.event import Event
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 from breachwatch.wiring.cache import Cache
 from breachwatch.wiring.replaying import Advance, one_of
 from breachwatch.wiring.rules import rule_tree
 
+SMALL_BYTES = 8 << 20
+"""Files of less are read sooner than a worker is ready."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One rule matched one record: the `position`-th of a file, from 0."""
+    """One rule matched one record: the `position`-th of a file, from 0. `at_us`: the event's time, in microseconds."""
 
     file: Path
     position: int
-    event: Event
+    at_us: int
     rule: Rule
 
 
@@ -39,38 +46,69 @@ class Hit:
 class Matching:
     """Rules compiled for one source, ready to be asked. `loaded` tells of those that could not be used, and why.
 
-    `rules`: those that are for this source. `tally`: what became of the records asked so far.
+    `rules`: those that are for this source. `tally`: what became of the records asked so far. `broken`: rules that
+    raised and were switched off, by id, and why.
     """
 
     source: Source
     loaded: RuleSet
     rules: Sequence[Rule]
     finder: Finder
-    tally: Tally
+    tally: Tally = field(default_factory=Tally)
+    broken: dict[str, str] = field(default_factory=dict)
 
-    def run(self, file: Path, reference: datetime, advance: Advance) -> Iterator[Hit]:
-        """Every match in a file, in the order of its records, rules in the order of their files.
+    def run(self, files: Sequence[Path], reference: datetime, workers: int, advance: Advance) -> Iterator[Hit]:
+        """Every match in files, in the order of their records, rules in the order of theirs.
+
+        Args:
+            files: in this order, whoever reads them.
+            reference: the instant the records were received.
+            workers: processes to share large files.
+            advance: told how many bytes were read.
 
         Raises:
-            ContentError: the file cannot be read.
+            ContentError: a file cannot be read.
         """
-        for chunk in read_whole(file, self.source.name, reference, advance, self.source.framing):
-            yield from self._of(chunk, file)
+        framing, name = self.source.framing, self.source.name
+        named = {f"file:{os.path.abspath(file)}#1": file for file in files}
+        chunks = matched(
+            cut_files(files, in_one_piece=lambda path: in_one_piece(path, framing)),
+            lambda part, told: read_range(part, name, reference, told, framing),
+            _Plain(self.finder, self.rules),
+            workers=1 if sum(file.stat().st_size for file in files) < SMALL_BYTES else workers,
+            advance=advance,
+        )
+        given = Given()
+        for chunk in chunks:
+            found = given.match(chunk)
+            self.tally += found.tally
+            self.broken.update(found.broken_rules)
+            for match in found.matches:
+                yield Hit(named[chunk.origin], int(match.event_id), match.at_us, self.rules[int(match.playbook)])
 
-    def _of(self, chunk: Chunk, file: Path) -> Iterator[Hit]:
+
+class _Plain:
+    """The match stage for plain rules, which have no playbook and need no subjects.
+
+    A match names the rule's place among the rules where its playbook would stand, and the record's where its id would.
+    """
+
+    def __init__(self, finder: Finder, rules: Sequence[Rule]) -> None:
+        self._finder = finder
+        self._ids = [rule.id for rule in rules]
+
+    def match(self, chunk: Chunk) -> Matched:
+        """Every match of a chunk."""
         skip = {index for index, _ in chunk.oversized}
-        found = self.finder.find(chunk.records, to_microseconds(chunk.received_at), skip)
-        dead: dict[str, int] = {}
-        for _, each in found.dead:
-            dead[each.reason] = dead.get(each.reason, 0) + 1
-        self.tally += Tally(len(chunk.records), found.events, ignored=dict(found.ignored), dead=dead)
-        for index, event, rules in found.hits:
-            for at in rules:
-                yield Hit(file, chunk.first_ordinal + index, event, self.rules[at])
-
-    def broken(self) -> dict[str, str]:
-        """Rules that raised and were switched off, by id, and why."""
-        return {self.rules[at].id: why for at, why in self.finder.broken.items()}
+        found = self._finder.find(chunk.records, to_microseconds(chunk.received_at), skip)
+        matches = [
+            Match(str(at), self._ids[at], EventId(str(chunk.first_ordinal + index)), event.at_us, chunk.source, {})
+            for index, event, rules in found.hits
+            for at in rules
+        ]
+        dead = Counter(each.reason for _, each in found.dead)
+        tally = Tally(len(chunk.records), found.events, ignored=dict(found.ignored), dead=dict(dead))
+        return Matched(matches, tally, {self._ids[at]: why for at, why in self._finder.broken.items()})
 
 
 def build_matching(
@@ -93,7 +131,7 @@ def build_matching(
     chosen = one_of(load_sources(source_files, timezone=timezone), source)
     loaded = rules_of(folder, [chosen], pipelines=pipelines, placeholders=placeholders, cache=cache)
     rules = [rule for rule in loaded.rules if source in rule.sources]
-    return Matching(chosen, loaded, rules, _finder(chosen, rules, loaded.key, cache), Tally())
+    return Matching(chosen, loaded, rules, _finder(chosen, rules, loaded.key, cache))
 
 
 def load_plain_rules(

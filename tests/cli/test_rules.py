@@ -85,6 +85,19 @@ def test_several_files_are_told_apart_and_packed_ones_are_read(breachwatch: Any,
     assert done.lines[90]["record"] == 0
 
 
+def test_the_matches_are_the_same_bytes_however_many_workers_share_large_files(
+    breachwatch: Any, rules: Path, auth_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("breachwatch.wiring.matching.SMALL_BYTES", 0)
+    auth_log.write_text(auth_log.read_text("utf-8") * 150, encoding="utf-8")
+    words = ("rules", "match", "-r", rules, "-s", "linux-sshd", "--json", *REFERENCE, auth_log)
+    alone = breachwatch(*words, "--workers", "1")
+    assert len(alone.lines) == 90 * 150
+    assert alone.lines[-1]["record"] == 180 * 150 - 2
+    shared = breachwatch(*words, "--workers", "2")
+    assert (shared.out, shared.err) == (alone.out, alone.err)
+
+
 def test_placeholders_say_what_a_name_stands_for(breachwatch: Any, rules: Path, auth_log: Path, tmp_path: Path) -> None:
     text = RULE.replace("user.name: root", '"user.name|expand": "%admins%"')
     (rules / "root.yml").write_text(text, encoding="utf-8")
