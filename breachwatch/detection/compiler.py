@@ -35,6 +35,8 @@ Asked = Callable[[View], bool]
 
 MAX_DEPTH = 12
 """Levels of a condition written into one function; Python's own limit of brackets is 200."""
+MAX_PIECES = 3
+"""Most pieces of an expression that are sought in a value before RE2 is asked."""
 MANY = Wild(many=True)
 
 
@@ -163,10 +165,7 @@ class Compiler:
         low = self._low(field)
         texts = list(dict.fromkeys(texts))
         if kind == "in":
-            first, *others = texts
-            if not others:
-                return f"{first!r} in {low}"
-            return f"({first!r} in (x := {low}) or {' or '.join(f'{each!r} in x' for each in others)})"
+            return _contains(texts, low)
         if kind == "==":
             if len(texts) == 1:
                 return f"{low} == {texts[0]!r}"
@@ -195,9 +194,7 @@ class Compiler:
         pieces = _pieces(wanted)
         if not pieces:
             return test
-        first, *others = pieces
-        first_tests = " or ".join([f"{first!r} in (x := {self._low(field)})", *(f"{each!r} in x" for each in others)])
-        return f"({first_tests} or not x.isascii()) and {test}"
+        return f"{_hold(pieces, self._low(field))} and {test}"
 
     def _keyword(self, wanted: Wanted) -> str:
         """A keyword is sought in every value of the event, anywhere in its text."""
@@ -209,11 +206,11 @@ class Compiler:
         test = self._name(single(wanted), ("keyword", repr(wanted)))
         slot = self._slot("told", lambda: lambda view: tuple(told(view.fields)))
         sought = f"any({test}(leaf) for leaf in v[{slot}])"
-        pieces = [piece for piece in _pieces(wanted) if SEPARATOR not in piece]
-        if not pieces or len(pieces) < len(_pieces(wanted)):
+        pieces = _pieces(wanted)
+        if not pieces or any(SEPARATOR in piece for ways in pieces for piece in ways):
             return sought
         text = f"v[{self._slot('whole text', lambda: whole_text)}]"
-        return f"({' or '.join(f'{each!r} in {text}' for each in pieces)} or not {text}.isascii()) and {sought}"
+        return f"{_hold(pieces, text)} and {sought}"
 
 
 def price(condition: Condition) -> int:
@@ -258,17 +255,38 @@ def _shape(condition: Condition) -> tuple[str, str, str] | None:
     return None
 
 
-def _pieces(wanted: Wanted) -> tuple[str, ...]:
-    """Lower-case texts of which a value must hold one, or something that is not ASCII; none where that is unknown."""
+def _pieces(wanted: Wanted) -> Sequence[tuple[str, ...]]:
+    """Alternatives, in lower case: a value must hold one text of each, or something that is not ASCII."""
     match wanted:
         case Pattern(expression=expression, flags=flags):
             ways = [each for each in literals_of(expression, flags) if len(each) <= 4 and "".join(each).isascii()]
-            best = max(ways, key=lambda each: (min(map(len, each)), -len(each)), default=frozenset[str]())
-            return tuple(sorted(text.lower() for text in best))
+            ways.sort(key=lambda each: (-min(map(len, each)), len(each)))
+            return [tuple(sorted(text.lower() for text in each)) for each in ways if all(each)][:MAX_PIECES]
         case Text(parts=parts):
-            longest = max((part.lower() for part in parts if isinstance(part, str)), key=len, default="")
-            return (longest,) if longest and longest.isascii() else ()
-    return ()
+            texts = sorted((part.lower() for part in parts if isinstance(part, str) and part), key=len, reverse=True)
+            return [(text,) for text in texts if text.isascii()][:MAX_PIECES]
+    return []
+
+
+def _contains(texts: Sequence[str], low: str) -> str:
+    """Whether any text is in a value; those beyond ASCII are not even sought in what is nothing but ASCII."""
+    ascii_texts = [each for each in texts if each.isascii()]
+    beyond = " or ".join(f"{each!r} in x" for each in texts if not each.isascii())
+    if not ascii_texts:
+        return f"(not (x := {low}).isascii() and ({beyond}))"
+    first, *others = ascii_texts
+    tests = [f"{first!r} in (x := {low})", *(f"{each!r} in x" for each in others)]
+    if beyond:
+        tests.append(f"not x.isascii() and ({beyond})")
+    return f"({' or '.join(tests)})"
+
+
+def _hold(pieces: Sequence[tuple[str, ...]], text: str) -> str:
+    """An expression that is false of texts that cannot hold all the pieces; `text` is what it is evaluated from."""
+    (first, *others), *more = pieces
+    tests = [" or ".join([f"{first!r} in (x := {text})", *(f"{each!r} in x" for each in others)])]
+    tests += [" or ".join(f"{each!r} in x" for each in ways) for ways in more]
+    return f"({' and '.join(f'({test})' for test in tests)} or not x.isascii())"
 
 
 def _anywhere(wanted: Text) -> Text:
