@@ -22,7 +22,7 @@ FIRST_SIX = {
 }
 REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
 """Kinds that no log tells of."""
-LIKELY = {"privileged-misuse", "sql-injection", "web-shell"}
+LIKELY = {"mailbox-forwarding", "privileged-misuse", "sql-injection", "web-shell"}
 """Kinds whose alerts make a breach likely and no more."""
 AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
     "credential-stuffing": {"user.uid": ("customer_login_accepted",), "user.name": ()},
@@ -31,6 +31,15 @@ AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
     "record-enumeration": {"user.uid": None},
     "off-hours-bulk-access": {"user.uid": None},
     "privileged-misuse": {"user.uid": ("staff_read_unassigned",)},
+    "mailbox-forwarding": {
+        "actor.user.name": (
+            "mail_forwarded_by_rule",
+            "mail_forwarded_by_outlook",
+            "mail_forwarded_out_of_domain",
+            "all_mail_hidden",
+            "telling_mail_hidden",
+        )
+    },
 }
 """Who counts as affected: field to the rules whose events say so, None for every rule."""
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -68,6 +77,7 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("sql-injection", "high", "notify_authority_and_people"),
         ("web-shell", "high", "notify_authority_and_people"),
         ("privileged-misuse", "medium", "notify_authority"),
+        ("mailbox-forwarding", "high", "notify_authority_and_people"),
     ],
 )
 def test_the_severity_that_a_kind_of_breach_starts_from(
