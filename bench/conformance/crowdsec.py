@@ -202,7 +202,7 @@ def _cases(case: str) -> list[Case]:
 
 def _compared(case: str) -> list[tuple[str, str, int, list[str], int]]:
     parsers, times = asserted(case)
-    lines = _lines(case)
+    lines = lines_of(case)
     places = {parser: _places(expected, lines) for parser, expected in parsers.items()}
     timed = _times(places, times)
     found = []
@@ -234,7 +234,7 @@ def _carried(parser: str, line: str) -> str:
     return f"Aug 14 11:00:00 host dropbear: {line}" if "dropbear" in parser and "dropbear" not in line else line
 
 
-def _lines(case: str) -> list[str]:
+def lines_of(case: str) -> list[str]:
     (path,) = data("crowdsec-hubtests", case).glob("*.log")
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     if text.lstrip().startswith("<Event"):
