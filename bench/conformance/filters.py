@@ -13,7 +13,8 @@ from typing import Any
 
 FIELDS = {
     "source_ip": "src_endpoint.ip",
-    **dict.fromkeys(("http_path", "request"), "http_request.url.url_string"),
+    "http_path": "http_request.url.url_string",
+    "request": "http_request.url.path",
     "rawrequest": "request",
     "http_args": "http_request.url.query_string",
     **dict.fromkeys(("http_verb", "verb"), "http_request.http_method"),
@@ -31,6 +32,8 @@ FIELDS = {
     "suricata_alert_signature_id": "alert.signature_id",
     "ruleseverity": "modsec_severity",
     "message": "message",
+    "action": "activity_name",
+    "reason": "status_detail",
     "file_name": "http_request.url.path",
 }
 """By the last part of a name of theirs: where the value is here."""
@@ -38,6 +41,7 @@ FIELDS = {
 KINDS = frozenset({"log_type", "log_type_enh", "service", "sub_type"})
 STATIC = r"\.(avif|bmp|css|eot|gif|ico|jpe?g|js|map|mp[34]|otf|png|svg|swf|ttf|txt|webm|webp|woff2?|xml)$"
 _IMPLIED = {"dovecot_login_result": "auth_failed"}
+_WORDS = {("action", "reject"): "rejected"}
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<number>\d+)|(?P<name>\#|[A-Za-z_][\w.]*)"""
     r"""|(?P<mark>&&|\|\||[=!<>]=|[(){}\[\],!<>;=?:]))"""
@@ -113,6 +117,8 @@ class Filter:
             return f"not {self._one()}"
         if self._peek() == "(":
             self._take()
+            while self._peek() == "let":
+                self._read_let()
             inner = self._either()
             self._take(")")
             return inner
@@ -157,6 +163,8 @@ class Filter:
         verb = self._take()
         if verb == "in":
             return self._is(field, self._list())
+        if field.endswith(("file_frag", "file_frag)")) and verb == "==":
+            return self._stem(field)
         if verb in {"==", "!="}:
             told = self._literal()
             return f"not {self._is(field, [told])}" if verb == "!=" and told else self._is(field, [told], verb == "!=")
@@ -182,15 +190,23 @@ class Filter:
         if last == "file_name":
             named = "|".join(re.escape(each) for each in values)
             return self._select({f"{FIELDS['file_name']}|re": f"(^|/)({named})$"})
-        return self._select({_field(field): values})
+        return self._select({_field(field): [_WORDS.get((last, each), each) for each in values]})
 
     def _part(self, field: str, part: str, value: str, *, decoded: bool) -> str:
         if field.rpartition(".")[2] == "http_status":
             return self._select({f"{_field(field)}|re": f"^{re.escape(value)}"})
+        if field.rpartition(".")[2] == "reason":
+            part = "contains"  # here the answer's code stands before
         if not decoded:
             return self._select({f"{_field(field)}|{part}": re.sub(r"([*?\\])", r"\\\1", value)})
         marks = {"startswith": ("^", ""), "endswith": ("", "$"), "contains": ("", "")}[part]
         return self._select({f"{_field(field)}|re|i": marks[0] + "".join(map(_encoded, value)) + marks[1]})
+
+    def _stem(self, field: str) -> str:
+        """A name without its ending, asked to have no small letters or to be so long."""
+        told = self._value()[0]
+        stem = f"[^/.]{{{int(told)}}}" if field.startswith("len(") else "[^/.a-z]+"
+        return self._select({f"{FIELDS['file_name']}|re": rf"(^|/){stem}(\.[^/]*)?$"})
 
     def _length(self, verb: str, length: int) -> str:
         least, most = {">=": (length, ""), "<=": (0, length), ">": (length + 1, ""), "<": (0, length - 1)}[verb]
@@ -237,7 +253,8 @@ class Filter:
     def _literal(self) -> str:
         token = self._take()
         if token in _FOLDS:
-            self._take("(")
+            token = self._take("(")
+        if token == "(":
             inner = self._literal()
             self._take(")")
             return inner
@@ -273,8 +290,7 @@ def _field(name: str) -> str:
 
 
 def _encoded(char: str) -> str:
-    plain = re.escape(char)
-    return plain if char.isalnum() or char in "/._-" else f"({plain}|%{ord(char):02x})"
+    return f"({re.escape(char)}|%{ord(char):02x})"
 
 
 def _list(file: str) -> str:
