@@ -125,8 +125,8 @@ class Source:
 def pick(fields: Mapping[str, Any], path: Sequence[str]) -> Any:
     """Look a value up in a nested event; None when it is absent.
 
-    A key that literally contains the dots wins over nesting. A list of objects on the way gives the list of what its
-    members hold.
+    A key that literally contains the dots wins over nesting. A list of objects on the way gives one list of all that
+    its members hold, whether each holds a value or a list of them.
     """
     if len(path) == 1:
         return fields.get(path[0])
@@ -139,7 +139,8 @@ def pick(fields: Mapping[str, Any], path: Sequence[str]) -> Any:
             value = value.get(key)
         elif isinstance(value, list):
             found = [pick(member, path[index:]) for member in value if isinstance(member, dict)]
-            return [each for each in found if each is not None] or None
+            lists = (each if isinstance(each, list) else [each] for each in found if each is not None)
+            return [each for some in lists for each in some] or None
         else:
             return None
     return value

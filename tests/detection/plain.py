@@ -50,7 +50,7 @@ def value_of(field: str, fields: dict[str, Any], names: dict[str, str], constant
 
 
 def walk(value: dict[str, Any], keys: list[str]) -> Any:
-    """A key with the dots in it first; then step by step, through each member of a list."""
+    """A key with the dots in it first; then step by step, through each member of a list; lists in lists are one."""
     if len(keys) == 1:
         return value.get(keys[0])
     if value.get(".".join(keys)) is not None:
@@ -59,7 +59,7 @@ def walk(value: dict[str, Any], keys: list[str]) -> Any:
     for number, key in enumerate(keys):
         if isinstance(at, list):
             inner = [walk(member, keys[number:]) for member in at if isinstance(member, dict)]
-            return [each for each in inner if each is not None] or None
+            return [each for some in inner for each in several(some)] or None
         if not isinstance(at, dict):
             return None
         at = at.get(key)

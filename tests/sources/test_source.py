@@ -79,6 +79,7 @@ def test_to_ocsf_nests_constants_and_leaves_out_what_is_absent() -> None:
         ({}, ("a", "b", "c"), None),
         ({"a": {"b": {"c": 3}}}, ("a", "b", "c"), 3),
         ({"a": [{"b": 1}, {"b": 2}, {"c": 3}, 4]}, ("a", "b"), [1, 2]),
+        ({"a": [{"b": ["x", "y"]}, {"b": "z"}]}, ("a", "b"), ["x", "y", "z"]),  # as the statements of a policy are
         ({"a": []}, ("a", "b"), None),
         ({"a": {"b": False}}, ("a", "b"), False),
     ],
