@@ -22,7 +22,7 @@ FIRST_SIX = {
 }
 REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
 """Kinds that no log tells of."""
-LIKELY = {"mailbox-forwarding", "privileged-misuse", "sql-injection", "web-shell"}
+LIKELY = {"mailbox-forwarding", "privileged-misuse", "public-share", "sql-injection", "web-shell"}
 """Kinds whose alerts make a breach likely and no more."""
 AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
     "credential-stuffing": {"user.uid": ("customer_login_accepted",), "user.name": ()},
