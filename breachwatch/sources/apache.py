@@ -52,6 +52,7 @@ _AUTH: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("digest abused", re.compile(r"(?:Digest: )?invalid nonce .* received - (?:length is not|user attempted)().*")),
     ("wrong password", re.compile(r"\[?auth\w*\]? ?.*authentication failure for user (.*)")),
 )
+_BAD_URI = "Invalid URI in request"
 _ACTIONS: tuple[tuple[str, str], ...] = (
     ("client denied by server configuration", "denied"),
     ("Directory index forbidden", "denied"),
@@ -64,7 +65,7 @@ _ACTIONS: tuple[tuple[str, str], ...] = (
     ("Got error 'Primary script unknown", "script_not_found"),
     ("Got error 'PHP message:", "php"),
     ("PHP ", "php"),
-    ("Invalid URI in request", "bad_request"),
+    (_BAD_URI, "bad_request"),
     ("invalid URI path", "bad_request"),
     ("Invalid method in request", "bad_request"),
     ("request failed:", "bad_request"),
@@ -195,6 +196,8 @@ def _other(message: str, fields: Fields) -> bool:
             _, colon, path = message.partition(": ")
             if colon and action in {"denied", "not_found", "script_not_found"}:
                 fields.setdefault("path", unescaped(path))
+            if opening == _BAD_URI:
+                combined.put_request(message.removeprefix(_BAD_URI).strip(), fields)
             script = action == "not_found" and _SCRIPT.search(path)
             fields["action"] = "script_not_found" if script else action
             return True
