@@ -22,7 +22,15 @@ FIRST_SIX = {
 }
 REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
 """Kinds that no log tells of."""
-LIKELY = {"logging-off", "mailbox-forwarding", "privileged-misuse", "public-share", "sql-injection", "web-shell"}
+LIKELY = {
+    "logging-off",
+    "mailbox-forwarding",
+    "privileged-misuse",
+    "public-share",
+    "snapshot-shared",
+    "sql-injection",
+    "web-shell",
+}
 """Kinds whose alerts make a breach likely and no more."""
 AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
     "credential-stuffing": {"user.uid": ("customer_login_accepted",), "user.name": ()},
@@ -79,6 +87,8 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("privileged-misuse", "medium", "notify_authority"),
         ("mailbox-forwarding", "high", "notify_authority_and_people"),
         ("logging-off", "medium", "notify_authority"),
+        ("public-share", "medium", "notify_authority"),
+        ("snapshot-shared", "high", "notify_authority_and_people"),
     ],
 )
 def test_the_severity_that_a_kind_of_breach_starts_from(
