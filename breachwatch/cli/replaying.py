@@ -1,12 +1,12 @@
 """`breachwatch replay`: old logs against the playbooks."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
-from breachwatch import wiring
+from breachwatch import __version__, wiring
 from breachwatch.cli.common import (
     WIDE,
     AdjustmentsOption,
@@ -30,6 +30,8 @@ from breachwatch.cli.common import (
 from breachwatch.cli.explaining import ExplainOption, RecordOption, RuleOption
 from breachwatch.cli.explaining import tell as tell_explained
 from breachwatch.cli.root import TRY, app
+from breachwatch.detection.findings import detection_finding
+from breachwatch.detection.stix import stix_bundle
 from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.streams import Alert, Tally, alert_line
 
@@ -37,7 +39,7 @@ from breachwatch.kernel.streams import Alert, Tally, alert_line
 @app.command(
     rich_help_panel=TRY,
     epilog="Examples: `breachwatch replay auth.log --source linux-sshd` · "
-    "`breachwatch replay access.log.gz --source web-access --json`",
+    "`breachwatch replay access.log.gz --source web-access --json --form ocsf`",
 )
 def replay(
     files: Annotated[list[Path], typer.Argument(help="Log files, oldest first; .gz is read too.", metavar="FILE...")],
@@ -49,6 +51,10 @@ def replay(
     timezone: TimezoneOption = "UTC",
     reference: ReferenceOption = None,
     workers: WorkersOption = 0,
+    form: Annotated[
+        Literal["breachwatch", "ocsf", "stix"],
+        typer.Option(help="With --json: our own lines, OCSF Detection Findings, or STIX 2.1 bundles."),
+    ] = "breachwatch",
     explain: ExplainOption = False,
     record: RecordOption = None,
     rule: RuleOption = "",
@@ -66,10 +72,19 @@ def replay(
         alerts, tally = run(files, advance)
     if as_json:
         for alert in alerts:
-            write_json(alert_line(alert))
+            write_json(_line(alert, form))
     else:
         _alert_table(alerts, tally)
     err.print(account_line(tally), highlight=False, soft_wrap=True)
+
+
+def _line(alert: Alert, form: str) -> dict[str, Any]:
+    match form:
+        case "ocsf":
+            return detection_finding(alert, __version__)
+        case "stix":
+            return stix_bundle(alert, "breachwatch replay", alert.last_event_at)
+    return alert_line(alert)
 
 
 def _alert_table(alerts: list[Alert], tally: Tally) -> None:

@@ -1,16 +1,20 @@
 """The same for programs: incidents, alerts and status as JSON, read-only, with a session."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
 
+from breachwatch import __version__
 from breachwatch.clocks.state import Met, Running, Stopped
 from breachwatch.console.access import CASEWORK, MEMBERS, Page
 from breachwatch.console.pages.notices import progress
 from breachwatch.console.pages.status import plain, status_data
 from breachwatch.console.visits import Visit
+from breachwatch.detection.findings import detection_finding
+from breachwatch.detection.stix import stix_bundle
+from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.ports import AlertRow, CaseSummary
 from breachwatch.kernel.streams import alert_line
 from breachwatch.kernel.time import rfc3339
@@ -54,6 +58,24 @@ def alerts(visit: Visit) -> Response:
     """The newest alerts."""
     rows = [_alert(row) for row in visit.parts.ledger.alerts(limit=200)]
     return visit.data({"now": rfc3339(visit.now), "alerts": rows})
+
+
+def finding(visit: Visit) -> Response:
+    """One alert as an OCSF Detection Finding, for a SIEM."""
+    return visit.data(detection_finding(_one(visit).alert, __version__))
+
+
+def stix(visit: Visit) -> Response:
+    """One alert as a bundle of STIX 2.1 observed data, without the references of people: others need none."""
+    row = _one(visit)
+    return visit.data(stix_bundle(replace(row.alert, subjects=()), visit.parts.flow.organisation.name, row.taken_at))
+
+
+def _one(visit: Visit) -> AlertRow:
+    row = visit.parts.ledger.alert(visit.path["id"])
+    if row is None:
+        raise NotFoundError("There is no alert under this address; a late event may have given it a new one.")
+    return row
 
 
 def status(visit: Visit) -> Response:
@@ -128,5 +150,7 @@ PAGES = (
     Page("GET", "/api/incidents", CASEWORK, incidents, "data"),
     Page("GET", "/api/incidents/{id}", CASEWORK, incident, "data"),
     Page("GET", "/api/alerts", CASEWORK, alerts, "data"),
+    Page("GET", "/api/alerts/{id}/ocsf", CASEWORK, finding, "data"),
+    Page("GET", "/api/alerts/{id}/stix", CASEWORK, stix, "data"),
     Page("GET", "/api/status", MEMBERS, status, "data"),
 )

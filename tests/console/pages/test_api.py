@@ -36,6 +36,19 @@ async def test_alerts_with_the_incident_they_belong_to(house, analyst) -> None:
     assert "subjects" not in by_id["al-entered"]
 
 
+async def test_an_alert_goes_to_other_tools_in_their_own_words(house, analyst, admin) -> None:
+    finding = (await analyst.http.get("/api/alerts/al-entered/ocsf")).json()
+    assert (finding["class_uid"], finding["finding_info"]["uid"]) == (2004, "al-entered")
+    bundle = (await analyst.http.get("/api/alerts/al-entered/stix")).json()
+    kinds = {each["type"] for each in bundle["objects"]}
+    assert {"identity", "observed-data"} <= kinds
+    assert "user-account" not in kinds
+    assert "/api/alerts/al-entered/ocsf" in (await analyst.get("/alerts/al-entered")).text
+    for form in ("ocsf", "stix"):
+        assert (await analyst.http.get(f"/api/alerts/al-nowhere/{form}")).status_code == 404
+        assert (await admin.http.get(f"/api/alerts/al-entered/{form}")).status_code == 403
+
+
 async def test_errors_are_json_too(house, analyst, visitor) -> None:
     answer = await analyst.http.get("/api/incidents/in-unknown")
     assert answer.status_code == 404
