@@ -1,11 +1,12 @@
 """pySigma processing pipelines: what a site, or another product's users, change in every rule before it is read.
 
 Pipelines rename fields, add or drop conditions, fill placeholders in, change logsources and refuse rules. Their steps
-for queries and output (postprocessing, finalizers) speak to search engines and do nothing here.
+for queries and output (postprocessing, finalizers) speak to search engines and do nothing here: they are not even
+read, for their templates may load files and code. Steps that fetch from files, addresses or commands are refused.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from sigma.processing.pipeline import ProcessingPipeline
 
 _STEP = re.compile(r"Error in processing rule (\d+): (.*)", re.DOTALL)
+_STEPS = ("vars", "transformations", "priority", "name", "allowed_backends")
+_OUTPUT = ("postprocessing", "finalizers")
+_FETCHING = frozenset({"file_placeholders", "http_placeholders", "command_placeholders"})
 _COMMON = ("title", "id", "name", "level", "status", "tags", "taxonomy", "fields", "author", "description", "custom")
 
 
@@ -191,11 +195,29 @@ def _of_file(path: str, body: bytes) -> "ProcessingPipeline":
     node = read(body, path)
     if not isinstance(node.data, dict) or not {"transformations", "vars", "postprocessing"} & node.data.keys():
         raise ContentError([node.problem((), "a pipeline is a mapping with `transformations`")])
+    strange = [name for name in node.data if name not in (*_STEPS, *_OUTPUT)]
+    if strange:
+        raise ContentError([node.problem((name,), f'a pipeline has no "{name}"') for name in strange])
+    if fetching := list(_fetching(node.data.get("transformations"), ("transformations",))):
+        message = "a pipeline fetches nothing from files, addresses or commands; write values in `vars`"
+        raise ContentError([node.problem(at, message) for at in fetching])
     try:
-        return ProcessingPipeline.from_dict(node.data)
+        return ProcessingPipeline.from_dict({name: node.data[name] for name in _STEPS if name in node.data})
     except SigmaError as error:
         step = _STEP.match(str(error))
         at: KeyPath = ("transformations", int(step[1]) - 1) if step else ()
         raise ContentError([node.problem(at, step[2] if step else str(error))]) from error
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise ContentError([node.problem((), f"this is no pipeline that pySigma knows: {error}")]) from error
+
+
+def _fetching(step: object, at: KeyPath) -> Iterator[KeyPath]:
+    """Where steps stand that would open a file, a connection or a process, nested ones too."""
+    if isinstance(step, dict):
+        if step.get("type") in _FETCHING:
+            yield (*at, "type")
+        for name, each in step.items():
+            yield from _fetching(each, (*at, name))
+    elif isinstance(step, list):
+        for index, each in enumerate(step):
+            yield from _fetching(each, (*at, index))

@@ -1,6 +1,7 @@
 """pySigma's processing pipelines change rules before they are read; what goes wrong is told with its place."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,7 +161,7 @@ def test_an_installed_pipeline_is_known_by_its_name(monkeypatch: pytest.MonkeyPa
         ("transformations:\n- {type: field_name_maping}\n", "p.yml:2:3: Unknown transformation type"),
         ("transformations: 3\n", "p.yml:1:1: this is no pipeline"),
         ("transformations:\n- {type: field_name_mapping}\n", "p.yml:2:3: Error in transformation"),
-        ("transformations: []\nother: 1\n", "p.yml:1:1: Unkown keys"),
+        ("transformations: []\nother: 1\n", "p.yml:2:8: a pipeline has no"),
         ("title: a rule\n", "p.yml:1:1: a pipeline is a mapping"),
         ("- a\n", "p.yml:1:1: a pipeline is a mapping"),
         ("a: [", "p.yml:2:1: not YAML"),
@@ -181,3 +182,35 @@ def test_a_pipeline_cannot_reach_out_of_the_rules() -> None:
     except ContentError:
         return
     assert loaded.rules == ()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "- {type: file_placeholders, path: /etc/passwd}",
+        "- {type: http_placeholders, url: http://192.0.2.1/}",
+        "- {type: command_placeholders, cmd: touch /tmp/x}",
+        "- type: nest\n  items:\n  - {type: command_placeholders, cmd: [touch, /tmp/x]}",
+    ],
+)
+def test_a_pipeline_opens_no_file_no_connection_and_no_process(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the environment lets pySigma do so for other programs."""
+    monkeypatch.setenv("PYSIGMA_ALLOW_EXTERNAL_SOURCES", "1")
+    with pytest.raises(ContentError, match="fetches nothing"):
+        load(f"transformations:\n{step}\n")
+
+
+def test_templates_for_output_are_not_read_and_their_code_is_not_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYSIGMA_ALLOW_VARS_EXECUTION", "1")
+    code, ran = tmp_path / "v.py", tmp_path / "ran"
+    code.write_text(f"open({str(ran)!r}, 'w')\nvars = {{}}\n")
+    template = f"{{type: template, template: x, vars: {code}}}"
+    assert one(f"transformations: []\npostprocessing:\n- {template}\nfinalizers:\n- {template}\n")
+    assert not ran.exists()
+
+
+def test_an_unknown_part_of_a_pipeline_is_told_with_its_place() -> None:
+    with pytest.raises(ContentError, match=r'p\.yml:3.* a pipeline has no "transformation"'):
+        load("vars: {}\ntransformation: []\n")
