@@ -77,7 +77,7 @@ class Reloading(Generic[Content]):
         try:
             loop.add_signal_handler(signal.SIGHUP, self.ask)
             heard = True
-        except (NotImplementedError, RuntimeError, ValueError, AttributeError):
+        except (RuntimeError, ValueError, AttributeError):
             heard = False
         try:
             while not stop.is_set():

@@ -11,7 +11,7 @@ import queue
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import cycle
@@ -100,7 +100,7 @@ def replay_parts(
 
 def matched(
     parts: Iterable[Part], read: Read[Part], detector: Detector, *, workers: int, advance: Advance
-) -> Iterator[MatchedChunk]:
+) -> Generator[MatchedChunk, None, None]:
     """Every chunk of the parts, matched, in the order of the parts whoever was first.
 
     Args:

@@ -1,8 +1,10 @@
 """The stages: small ones to see through, and the shipped ones."""
 
+import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,11 @@ import pytest
 from breachwatch.detection.content import load_content, read_tree
 from breachwatch.detection.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.engines.embedded.engine import EmbeddedEngine
+from breachwatch.engines.embedded.spool import Spool
+from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.pseudonyms import pseudonymiser
+from breachwatch.kernel.streams import Alert
 from breachwatch.notices.placeholders import PLACEHOLDERS
 from breachwatch.sources.registry import load_sources
 
@@ -56,3 +62,45 @@ def words(_small_stages: Any) -> Any:
         key, start = KEY, _small_stages.START
 
     return Words
+
+
+class Taker:
+    """A case plane that takes, is away, or fails on one group."""
+
+    def __init__(self) -> None:
+        self.taken: list[Alert] = []
+        self.away = False
+        self.fails_on = ""
+        self.changed = asyncio.Event()
+
+    def __call__(self, alert: Alert) -> None:
+        if self.away:
+            raise UnavailableError("the ledger is locked")
+        if alert.group["group"] == self.fails_on:
+            raise KeyError(alert.group["group"])
+        self.taken.append(alert)
+
+    @property
+    def groups(self) -> list[str]:
+        return [one.group["group"] for one in self.taken]
+
+
+@pytest.fixture
+def spool(tmp_path: Path, words: Any) -> Iterator[Spool]:
+    opened = Spool(tmp_path / "spool.db", words.key, busy_timeout=timedelta(0))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def taker() -> Taker:
+    return Taker()
+
+
+@pytest.fixture
+def make(spool: Spool, taker: Taker, words: Any) -> Callable[..., EmbeddedEngine]:
+    def engine(**more: Any) -> EmbeddedEngine:
+        detector, correlator = more.pop("detector", words.Detector()), more.pop("correlator", words.Correlator())
+        return EmbeddedEngine(spool, detector, correlator, taker, **more)
+
+    return engine

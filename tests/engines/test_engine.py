@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +13,15 @@ from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.status import service_status
 from breachwatch.kernel.errors import UnavailableError
-from breachwatch.kernel.streams import Alert
 
 Make = Callable[..., EmbeddedEngine]
-
-
-class Taker:
-    """A case plane that takes, is away, or fails on one group."""
-
-    def __init__(self) -> None:
-        self.taken: list[Alert] = []
-        self.away = False
-        self.fails_on = ""
-        self.changed = asyncio.Event()
-
-    def __call__(self, alert: Alert) -> None:
-        if self.away:
-            raise UnavailableError("the ledger is locked")
-        if alert.group["group"] == self.fails_on:
-            raise KeyError(alert.group["group"])
-        self.taken.append(alert)
-
-    @property
-    def groups(self) -> list[str]:
-        return [one.group["group"] for one in self.taken]
-
-
-@pytest.fixture
-def spool(tmp_path: Path, words: Any) -> Iterator[Spool]:
-    opened = Spool(tmp_path / "spool.db", words.key, busy_timeout=timedelta(0))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def taker() -> Taker:
-    return Taker()
-
-
-@pytest.fixture
-def make(spool: Spool, taker: Taker, words: Any) -> Make:
-    def engine(**more: Any) -> EmbeddedEngine:
-        detector, correlator = more.pop("detector", words.Detector()), more.pop("correlator", words.Correlator())
-        return EmbeddedEngine(spool, detector, correlator, taker, **more)
-
-    return engine
 
 
 class TestSteps:
     def test_nothing_waits_nothing_is_done(self, make: Make) -> None:
         assert make().step() is False
 
-    def test_a_chunk_goes_all_the_way_in_one_step(self, make: Make, spool: Spool, taker: Taker, words: Any) -> None:
+    def test_a_chunk_goes_all_the_way_in_one_step(self, make: Make, spool: Spool, taker: Any, words: Any) -> None:
         spool.append(words.chunk("hit a p1", "hit a p2", "dull", "hit a p3", "torn"))
         engine = make()
         assert engine.step() is True
@@ -74,7 +30,7 @@ class TestSteps:
         assert [one.ordinal for one in spool.dead_letters()] == [4]
         assert engine.step() is False
 
-    def test_windows_live_through_a_restart(self, make: Make, spool: Spool, taker: Taker, words: Any) -> None:
+    def test_windows_live_through_a_restart(self, make: Make, spool: Spool, taker: Any, words: Any) -> None:
         spool.append(words.chunk("hit a p1", "hit a p2"))
         make().step()
         spool.append(words.chunk("hit a p3", first=2))
@@ -107,7 +63,7 @@ class TestSteps:
 
 class TestSpoolTrouble:
     def test_what_was_found_is_committed_when_the_spool_takes_it_again(
-        self, make: Make, spool: Spool, taker: Taker, words: Any, tmp_path: Path
+        self, make: Make, spool: Spool, taker: Any, words: Any, tmp_path: Path
     ) -> None:
         spool.append(words.chunk("hit a p", "hit a q", "hit a r"))
         detector = words.Detector()
@@ -125,7 +81,7 @@ class TestSpoolTrouble:
 
 class TestCasePlaneTrouble:
     def test_records_are_matched_while_the_case_plane_is_away(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
+        self, make: Make, spool: Spool, taker: Any, words: Any
     ) -> None:
         engine = make()
         taker.away = True
@@ -144,7 +100,7 @@ class TestCasePlaneTrouble:
         assert engine.status()["trouble"] == {}
 
     def test_an_alert_it_fails_on_waits_and_does_not_hold_up_the_others(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
+        self, make: Make, spool: Spool, taker: Any, words: Any
     ) -> None:
         engine = make()
         taker.fails_on = "a"
@@ -156,7 +112,7 @@ class TestCasePlaneTrouble:
         assert engine.deliver() == (1, 0)
 
     def test_alerts_found_before_a_restart_are_delivered_after_it(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
+        self, make: Make, spool: Spool, taker: Any, words: Any
     ) -> None:
         spool.append(words.chunk(*("hit a p",) * 3))
         make().advance()
@@ -164,140 +120,9 @@ class TestCasePlaneTrouble:
         assert taker.groups == ["a"]
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def tick(self, seconds: float = 1) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-class TestDrip:
-    """An attacker who sends a line now and then for days: the case must not be read anew for each."""
-
-    @pytest.fixture
-    def clock(self, words: Any) -> Clock:
-        return Clock(words.start)
-
-    @pytest.fixture
-    def nobody_new(self, monkeypatch: pytest.MonkeyPatch, words: Any) -> None:
-        """Revisions that add no people."""
-        sound = words.Correlator._alert
-        monkeypatch.setattr(words.Correlator, "_alert", lambda self, group, _: sound(self, group, []))
-
-    @staticmethod
-    def drip(engine: EmbeddedEngine, spool: Spool, clock: Clock, words: Any, seconds: int, first: int = 0) -> None:
-        for n in range(first, first + seconds):
-            spool.append(words.chunk(f"hit a p{n}", first=n))
-            engine.step()
-            clock.tick()
-
-    @pytest.mark.usefixtures("nobody_new")
-    def test_later_revisions_go_seldom_and_as_one(
-        self, make: Make, spool: Spool, taker: Taker, clock: Clock, words: Any
-    ) -> None:
-        engine = make(now=clock)
-        self.drip(engine, spool, clock, words, 300)
-        assert len(taker.taken) <= 10 + 6 + 300 // 60
-        assert taker.taken[-1].revision < 300
-        assert engine.step() is False
-        clock.tick(60)
-        assert engine.deliver() == (1, 0)
-        assert taker.taken[-1].revision == 300
-        assert engine.status()["open_alerts"] == 0
-
-    def test_no_new_person_waits_longer_than_seconds(
-        self, make: Make, spool: Spool, taker: Taker, clock: Clock, words: Any
-    ) -> None:
-        engine = make(now=clock)
-        self.drip(engine, spool, clock, words, 200)
-        assert len(taker.taken) < 10 + 200 / 3 + 2
-        clock.tick(3)
-        engine.step()
-        told = [name for one in taker.taken for name in one.subjects]
-        assert sorted(told) == sorted({f"s-p{n}" for n in range(200)}), "everybody, and nobody twice"
-
-    def test_another_alert_is_not_held_with_it(
-        self, make: Make, spool: Spool, taker: Taker, clock: Clock, words: Any
-    ) -> None:
-        engine = make(now=clock)
-        self.drip(engine, spool, clock, words, 60)
-        spool.append(words.chunk(*("hit b p",) * 3, origin="other"))
-        engine.step()
-        assert taker.groups[-1] == "b"
-
-    @pytest.mark.usefixtures("nobody_new")
-    def test_what_waits_is_delivered_at_the_next_start(
-        self, make: Make, spool: Spool, taker: Taker, clock: Clock, words: Any
-    ) -> None:
-        self.drip(make(now=clock), spool, clock, words, 59)
-        assert taker.taken[-1].revision < 59
-        assert make(now=clock).step() is True
-        assert taker.taken[-1].revision == 59
-
-    @pytest.mark.usefixtures("nobody_new")
-    async def test_what_waits_is_delivered_at_the_stop(
-        self, make: Make, spool: Spool, taker: Taker, clock: Clock, words: Any
-    ) -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        committed: list[str] = []
-
-        def watch(place: str) -> None:
-            if place == "engine:after-commit":
-                committed.append(place)
-                if len(committed) == 61:
-                    loop.call_soon_threadsafe(stop.set)
-
-        engine = make(now=clock, waypoint=watch)
-        self.drip(engine, spool, clock, words, 60)
-        spool.append(words.chunk("hit a p60", first=60))
-        await engine.run(stop)
-        assert taker.taken[-1].revision == 61
-
-    @pytest.mark.usefixtures("nobody_new")
-    async def test_what_waits_goes_when_its_pause_is_over_though_nothing_comes(
-        self, make: Make, spool: Spool, taker: Taker, clock: Clock, words: Any
-    ) -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-
-        def quick() -> datetime:
-            clock.tick(0.2)
-            return clock.at
-
-        def watch(place: str) -> None:
-            if place == "engine:after-deliver" and taker.taken[-1].revision == 13:
-                loop.call_soon_threadsafe(stop.set)
-
-        self.drip(make(now=clock), spool, clock, words, 2)
-        engine = make(now=quick, waypoint=watch)
-        for n in range(2, 13):
-            spool.append(words.chunk(f"hit a p{n}", first=n))
-            engine.step() if n < 12 else engine.advance()
-        await engine.run(stop)
-        assert [one.revision for one in taker.taken] == list(range(3, 14))
-
-    def test_many_revisions_of_a_failing_alert_hide_no_other(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
-    ) -> None:
-        taker.fails_on = "a"
-        revisions = [words.alert("a", revision=n) for n in range(1, 1500)]
-        spool.commit(spool.append(words.chunk("dull")), [], revisions, [], {})
-        many = [words.alert(f"b{n}") for n in range(1200)]
-        spool.commit(spool.append(words.chunk("dull", first=1)), [], many, [], {})
-        assert make().deliver() == (1200, 1)
-        taker.fails_on = ""
-        assert make().deliver() == (1, 0)
-        assert taker.taken[-1].revision == 1499
-
-
 class TestFaults:
     def test_a_record_that_breaks_the_detector_is_a_dead_letter_and_its_neighbours_are_not(
-        self, make: Make, spool: Spool, taker: Taker, words: Any, caplog: pytest.LogCaptureFixture
+        self, make: Make, spool: Spool, taker: Any, words: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         spool.append(words.chunk("hit a secret-person", "bug", "hit a q", "hit a r"))
         engine = make()
@@ -311,7 +136,7 @@ class TestFaults:
         assert "secret-person" not in caplog.text
 
     def test_a_match_that_breaks_the_correlator_is_named_and_the_others_count(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
+        self, make: Make, spool: Spool, taker: Any, words: Any
     ) -> None:
         spool.append(words.chunk("hit a p", "hit a q", "hit unlucky p", "hit a r"))
         engine = make()
@@ -343,7 +168,7 @@ class TestFaults:
 
 class TestRunning:
     async def test_it_wakes_on_appends_and_stops_when_told(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
+        self, make: Make, spool: Spool, taker: Any, words: Any
     ) -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
@@ -361,7 +186,7 @@ class TestRunning:
         assert taker.groups == ["a", "b", "c"]
 
     async def test_what_waited_at_the_start_is_taken_at_once(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
+        self, make: Make, spool: Spool, taker: Any, words: Any
     ) -> None:
         spool.append(words.chunk(*("hit a p",) * 3))
         make().advance()
@@ -371,7 +196,7 @@ class TestRunning:
         await engine.run(stop)
         assert taker.groups == ["a", "b"]
 
-    async def test_an_away_case_plane_is_asked_again(self, make: Make, spool: Spool, taker: Taker, words: Any) -> None:
+    async def test_an_away_case_plane_is_asked_again(self, make: Make, spool: Spool, taker: Any, words: Any) -> None:
         loop, stop, offered = asyncio.get_running_loop(), asyncio.Event(), []
         taker.away = True
 
@@ -401,7 +226,7 @@ class TestRunning:
 
 class TestReloading:
     def test_a_correlator_that_cannot_take_over_leaves_the_old_one_at_work(
-        self, make: Make, spool: Spool, taker: Taker, words: Any
+        self, make: Make, spool: Spool, taker: Any, words: Any
     ) -> None:
         class Unable(words.Correlator):  # type: ignore[misc]
             def restore(self, stored: Any) -> None:

@@ -81,7 +81,7 @@ def test_a_file_that_breaks_off_is_told_after_what_could_be_read(words: Any, wor
             raise ContentError([Problem("auth.log.gz", 0, 0, "is no whole gzip file", "was it cut off?")])
 
     found = matched(parts(words), broken, words.Detector(), workers=workers, advance=lambda _size: None)
-    seen = []
+    seen: list[int] = []
     with pytest.raises(ContentError, match=r"auth.log.gz: is no whole gzip file; was it cut off\?"):
         seen.extend(chunk.first_ordinal for chunk in found)
     assert seen == [0, 2, 4, 6, 8, 10, 12, 14]
