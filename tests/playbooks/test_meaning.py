@@ -25,6 +25,7 @@ REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
 LIKELY = {
     "logging-off",
     "mailbox-forwarding",
+    "mass-deletion",
     "privileged-misuse",
     "public-share",
     "snapshot-shared",
@@ -39,6 +40,7 @@ AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
     "record-enumeration": {"user.uid": None},
     "off-hours-bulk-access": {"user.uid": None},
     "privileged-misuse": {"user.uid": ("staff_read_unassigned",)},
+    "mass-deletion": {"user.uid": ("record_deleted", "very_large_deletion")},
     "mailbox-forwarding": {
         "actor.user.name": (
             "mail_forwarded_by_rule",
@@ -87,6 +89,7 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("privileged-misuse", "medium", "notify_authority"),
         ("mailbox-forwarding", "high", "notify_authority_and_people"),
         ("logging-off", "medium", "notify_authority"),
+        ("mass-deletion", "medium", "notify_authority"),
         ("public-share", "medium", "notify_authority"),
         ("snapshot-shared", "high", "notify_authority_and_people"),
     ],
