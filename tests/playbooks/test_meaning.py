@@ -23,6 +23,7 @@ FIRST_SIX = {
 REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
 """Kinds that no log tells of."""
 LIKELY = {
+    "foreign-alerts",
     "logging-off",
     "mailbox-forwarding",
     "mass-deletion",
@@ -86,6 +87,7 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("off-hours-bulk-access", "medium", "notify_authority"),
         ("sql-injection", "high", "notify_authority_and_people"),
         ("web-shell", "high", "notify_authority_and_people"),
+        ("foreign-alerts", "high", "notify_authority_and_people"),
         ("privileged-misuse", "medium", "notify_authority"),
         ("mailbox-forwarding", "high", "notify_authority_and_people"),
         ("logging-off", "medium", "notify_authority"),
