@@ -23,6 +23,7 @@ FIRST_SIX = {
 REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
 """Kinds that no log tells of."""
 LIKELY = {
+    "database-dump",
     "foreign-alerts",
     "logging-off",
     "mailbox-forwarding",
@@ -94,6 +95,7 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("mass-deletion", "medium", "notify_authority"),
         ("public-share", "medium", "notify_authority"),
         ("snapshot-shared", "high", "notify_authority_and_people"),
+        ("database-dump", "high", "notify_authority_and_people"),
     ],
 )
 def test_the_severity_that_a_kind_of_breach_starts_from(
