@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 from rich.tree import Tree
 
 from breachwatch import wiring
-from breachwatch.cli.common import WIDE, out, printable, write_json
+from breachwatch.cli.common import WIDE, out, write_json
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not
 from breachwatch.detection.explain import Explanation, Part
 
@@ -21,8 +22,11 @@ RuleOption = Annotated[
     str, typer.Option("--rule", help="Which rule to explain: id, name or title; else each that matches the record.")
 ]
 _TOGETHER = {"all": "all of these", "any": "any of these", "not": "not this"}
+_JOINED = {"all": "and", "any": "or"}
 MAX_SHOWN = 160
 """Longest value shown to a person, in characters."""
+MAX_LISTED = 6
+"""Most values of one field shown to a person on its line; those that were found come first."""
 
 
 def tell(explained: Iterable["wiring.Explained"], *, as_json: bool) -> None:
@@ -42,34 +46,60 @@ def tell(explained: Iterable["wiring.Explained"], *, as_json: bool) -> None:
 
 def _tree(explained: "wiring.Explained") -> Tree:
     told = explained.explanation
-    verdict = "[green]✓ matches[/]" if told.matches else "[red]✗ does not match[/]"
-    place = f"record {explained.position:,} of {explained.file}"
-    tree = Tree(f"{verdict}  [bold]{printable(told.rule)}[/]  {printable(place)}")
+    verdict = "matches" if told.matches else "does not match"
+    tree = Tree(
+        Text.assemble(
+            _mark(held=told.matches),
+            (verdict, "green" if told.matches else "red"),
+            "  ",
+            (_plain(told.rule), "bold"),
+            _plain(f"  record {explained.position:,} of {explained.file}"),
+        ),
+        guide_style="dim",
+    )
     if not told.is_for_source:
-        tree.add(f"[red]✗[/] the rule's logsource is not for {told.source}")
+        tree.add(Text.assemble(_mark(held=False), f"the rule's logsource is not for {told.source}"))
     if told.outcome != "event":
-        tree.add(f"[red]✗[/] the record is no event: {printable(told.reason)}")
+        tree.add(Text.assemble(_mark(held=False), f"the record is no event: {_plain(told.reason)}"))
         return tree
     if told.guard is not None:
         _grow(tree, told.guard, None, {}, "is it for such events? ")
     if told.condition is not None:
         _grow(tree, told.condition, explained.rule.condition, explained.selections)
-    tree.add(f"[dim]{printable(_glimpse(told))}[/]")
+    tree.add(Text(_plain(_glimpse(told)), "dim"))
     return tree
 
 
 def _grow(
     tree: Tree, part: Part, condition: Condition | None, names: Mapping[Condition, str], before: str = ""
 ) -> None:
-    mark = "[green]✓[/]" if part.held else "[red]✗[/]"
     name = names.get(condition, "") if condition is not None else ""
-    named = f"{before}[bold cyan]{printable(name)}[/]: " if name else before
+    start = Text.assemble(_mark(held=part.held), before, (_plain(name), "bold cyan"), ": " if name else "")
     if part.kind == "test":
-        tree.add(f"{mark} {named}{printable(_asked(part))}")
-        return
-    branch = tree.add(f"{mark} {named}{_TOGETHER[part.kind]}")
-    for inner, asked in zip(part.parts, _parts_of(condition, len(part.parts)), strict=True):
-        _grow(branch, inner, asked, names)
+        tree.add(start + _asked([part], ""))
+    elif _is_one_question(part):
+        tree.add(start + _asked(part.parts, _JOINED[part.kind]))
+    else:
+        branch = tree.add(start.append(_TOGETHER[part.kind]))
+        for inner, asked in zip(part.parts, _parts_of(condition, len(part.parts)), strict=True):
+            _grow(branch, inner, asked, names)
+
+
+def _mark(*, held: bool) -> tuple[str, str]:
+    return ("✓ ", "green") if held else ("✗ ", "red")
+
+
+def _is_one_question(part: Part) -> bool:
+    """Whether parts only ask one field for one text or another, so that they read better in one line."""
+    if part.kind not in _JOINED or len(part.parts) < 2:
+        return False
+    return len({(each.kind, each.field, _verb(each)) for each in part.parts}) == 1 and bool(_verb(part.parts[0]))
+
+
+def _verb(part: Part) -> str:
+    """How a test begins to ask for a quoted text, such as `ends with`; empty where it asks otherwise."""
+    before, quote, after = part.wanted.partition('"')
+    return before.strip() if quote and after.endswith('"') and part.field is not None else ""
 
 
 def _parts_of(condition: Condition | None, count: int) -> Sequence[Condition | None]:
@@ -82,12 +112,36 @@ def _parts_of(condition: Condition | None, count: int) -> Sequence[Condition | N
     return (None,) * count
 
 
-def _asked(part: Part) -> str:
+def _asked(parts: Sequence[Part], joined: str) -> Text:
+    """What tests of one field ask, and what they saw."""
+    part = parts[0]
     if part.field is None:
-        saw = "" if part.held else f", saw {', '.join(map(str, part.saw or ())) or 'nothing'}"
-        return f"any value {part.wanted}{saw}"
-    where = f" in {part.path}" if part.path and part.path != part.field else ""
-    return f"{part.field} {part.wanted}, saw {_shown(part.saw)}{where}"
+        told = Text(f"any value {_plain(part.wanted)}")
+        return told if part.held else _with_saw(told, ", ".join(map(str, part.saw or ())) or "nothing", held=False)
+    told = Text(_plain(f"{part.field} {_verb(part)}".rstrip() if joined else part.field) + " ")
+    for at, each in enumerate(_foremost(parts)):
+        told.append(f" {joined} " if at else "")
+        told.append(_plain(each.wanted.removeprefix(_verb(each)).strip() if joined else each.wanted))
+    if len(parts) > MAX_LISTED:
+        told.append(f" {joined} {len(parts) - MAX_LISTED:,} more")
+    saw = _with_saw(told, _shown(part.saw), held=any(each.held for each in parts))
+    return saw.append(_plain(f" in {part.path}"), "dim") if part.path and part.path != part.field else saw
+
+
+def _foremost(parts: Sequence[Part]) -> Sequence[Part]:
+    """As many as are shown, in their order; where some must be left out, those that hold come first."""
+    if len(parts) <= MAX_LISTED:
+        return parts
+    return sorted(parts, key=lambda each: not each.held)[:MAX_LISTED]
+
+
+def _with_saw(told: Text, saw: str, *, held: bool) -> Text:
+    return told.append(", saw ", "dim").append(_plain(saw), "green" if held else "red")
+
+
+def _plain(text: str) -> str:
+    """A text out of a log or a rule without control characters."""
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def _shown(value: Any) -> str:

@@ -3,13 +3,21 @@
 from collections.abc import Sequence
 from html import escape
 
+from breachwatch.cli.common import plural
 from breachwatch.cli.tuned import threshold_text, timespan_text
 from breachwatch.detection.tuning import Trial, Tuned
 
 BAR = 24
 """Characters of the longest bar."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_ROW, _GAP, _LEFT, _WIDE, _TEXT = 22, 34, 150, 420, 13
+_ROW, _GAP, _LEFT, _WIDE, _TEXT = 24, 20, 130, 400, 14
+_WIDTH = _LEFT + _WIDE + 170
+_STYLE = (
+    "text{font-size:13px;fill:#57534e}.title{font-size:15px;font-weight:600;fill:#1c1917}.now text{font-weight:600;"
+    "fill:#1c1917}.bar{fill:#a9bfd6}.now .bar{fill:#0b5394}.axis{stroke:#d6d3d1}.paper{fill:#fbfaf7}"
+    "@media(prefers-color-scheme:dark){text{fill:#c3c1bb}.title,.now text{fill:#f3f1ec}.paper{fill:#16181d}"
+    ".bar{fill:#49607a}.now .bar{fill:#7db4e8}.axis{stroke:#3f4550}}"
+)
 
 
 def bar(part: int, whole: int, width: int = BAR) -> str:
@@ -24,38 +32,49 @@ def bar(part: int, whole: int, width: int = BAR) -> str:
 def svg(tuned: Sequence[Tuned]) -> bytes:
     """One chart for each correlation that alerts at all, one bar a trial; the trial in force now stands out."""
     parts: list[str] = []
-    y = 28
+    y = _GAP
     for each in [one for one in tuned if any(trial.alerts for trial in one.trials)] or tuned:
-        parts.append(f'<text x="8" y="{y}" class="title">{escape(each.correlation.title)}</text>')
-        y += 10
-        most = max((trial.alerts for trial in each.trials), default=0)
-        for trial in each.trials:
-            parts.extend(_row(trial, y, most))
-            y += _ROW
-        y += _GAP
-    height = max(y - _GAP + 12, 40)
-    width = _LEFT + _WIDE + 80
+        parts += _chart(each, y)
+        y += 46 + _ROW * len(each.trials) + _GAP
+    height = max(y, 40)
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'role="img" font-family="system-ui, sans-serif">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
+        'role="img" font-family="system-ui, -apple-system, \'Segoe UI\', sans-serif">\n'
         "<title>Alerts that each threshold would have raised</title>\n"
-        "<style>text{font-size:13px;fill:#222}.title{font-weight:600}.bar{fill:#9db8d2}.now{fill:#08519c}"
-        ".paper{fill:#fff}@media(prefers-color-scheme:dark){text{fill:#ddd}.paper{fill:#1b1f24}.bar{fill:#4a6785}"
-        ".now{fill:#7db4e8}}</style>\n"
-        f'<rect class="paper" width="{width}" height="{height}"/>\n'
+        f'<style>{_STYLE}</style>\n<rect class="paper" width="{_WIDTH}" height="{height}" rx="8"/>\n'
     )
     return (head + "\n".join(parts) + "\n</svg>\n").encode()
 
 
-def _row(trial: Trial, y: int, most: int) -> list[str]:
+def _chart(tuned: Tuned, y: int) -> list[str]:
+    top, most = y + 46, max((trial.alerts for trial in tuned.trials), default=0)
+    timespans = {trial.timespan_us for trial in tuned.trials}
+    span = f" within {timespan_text(next(iter(timespans)))}" if len(timespans) == 1 and all(timespans) else ""
+    axis = f'<path class="axis" d="M{_LEFT} {top - 4}V{top + _ROW * len(tuned.trials)}"/>'
+    return [
+        f'<text x="20" y="{y + 14}" class="title">{escape(tuned.correlation.title)}</text>',
+        f'<text x="20" y="{y + 34}">alerts at each threshold{span}</text>',
+        *(
+            line
+            for at, trial in enumerate(tuned.trials)
+            for line in _row(trial, top + at * _ROW, most, with_span=not span)
+        ),
+        axis,
+    ]
+
+
+def _row(trial: Trial, y: int, most: int, *, with_span: bool) -> list[str]:
     wide = round(trial.alerts / most * _WIDE) if most else 0
     base = y + _TEXT + 2
-    label = f"{threshold_text(trial)} in {timespan_text(trial.timespan_us)}" if trial.timespan_us else "every match"
-    told = f"{trial.alerts:,} alerts in {trial.groups:,} groups"
-    kind = "now" if trial.current else "bar"
+    span = f" in {timespan_text(trial.timespan_us)}" if with_span else ""
+    label = f"{threshold_text(trial)}{span}" if trial.timespan_us else "every match"
+    told = f"{plural(trial.alerts, 'alert')} in {plural(trial.groups, 'group')}"
+    now = f"{trial.alerts:,} now" if trial.current else f"{trial.alerts:,}"
     return [
-        f'<text x="{_LEFT - 8}" y="{base}" text-anchor="end">{escape(label)}</text>',
-        f'<rect class="{kind}" x="{_LEFT}" y="{y + 3}" width="{max(wide, 1)}" height="{_ROW - 6}" rx="2">'
+        '<g class="now">' if trial.current else "<g>",
+        f'<text x="{_LEFT - 12}" y="{base}" text-anchor="end">{escape(label)}</text>',
+        f'<rect class="bar" x="{_LEFT}" y="{y + 2}" width="{wide}" height="{_ROW - 6}" rx="2">'
         f"<title>{told}</title></rect>",
-        f'<text x="{_LEFT + wide + 8}" y="{base}">{trial.alerts:,}</text>',
+        f'<text x="{_LEFT + wide + 10}" y="{base}">{now}</text>',
+        "</g>",
     ]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from breachwatch import wiring
 from breachwatch.cli.common import (
@@ -104,16 +105,16 @@ def _show(tuned: Tuned) -> None:
             f"{trial.alerts:,}",
             f"{trial.groups:,}",
             f"{trial.events:,}",
-            bar(trial.alerts, most),
+            Text(bar(trial.alerts, most), style="cyan" if trial.current else "blue"),
             style="bold" if trial.current else "",
         )
     out.print(table)
     if tuned.top:
         where = "now" if tuned.top_is_current else "at the first threshold that alerts at all"
-        out.print(f"  busiest groups {where}:", style="dim", highlight=False)
+        out.print(f"\n  busiest groups {where}", style="dim", highlight=False)
     for each in tuned.top:
         group = ", ".join(f"{name}={value}" for name, value in each.values.items()) or "everything"
-        counted = f"{plural(each.alerts, 'alert'):>12} {plural(each.events, 'event'):>16}"
+        counted = f"{plural(each.alerts, 'alert'):>10} {plural(each.events, 'event'):>14}"
         out.print(f"  {counted}  {printable(group)}", highlight=False, soft_wrap=True)
     out.print()
 

@@ -10,6 +10,7 @@ import io
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -39,6 +40,10 @@ class Picture:
     title: str
     command: str
     file: str = ""
+
+    def draws(self, command: str) -> bool:
+        """Whether it is of this command, however it is broken into lines."""
+        return bool(self.command) and re.sub(r"\\\n\s*", "", command).startswith(self.command)
 
 
 PICTURES: dict[str, tuple[Picture, ...]] = {
@@ -115,7 +120,7 @@ def _draw_page(page: str, pictures: tuple[Picture, ...], home: Path) -> Iterator
         if picture.file:
             yield picture.name, (home / picture.file).read_bytes()
         else:
-            command = next(told for told in _commands(page) if told.startswith(picture.command))
+            command = next(told for told in _commands(page) if picture.draws(told))
             output = printed[printed.index(picture.name) + 1]
             yield picture.name, _svg(picture, command, output.strip("\r\n"))
 
@@ -127,22 +132,29 @@ def _session(page: str, pictures: tuple[Picture, ...]) -> Iterator[str]:
         if name:
             yield f"mkdir -p {Path(name).parent} && cat > {name} <<'END_OF_FILE'\n{body}END_OF_FILE"
         elif kind == "sh" and "script/bootstrap" not in body:
-            drawn = [each for each in pictures if each.command and f"\n{each.command}" in f"\n{body}"]
-            yield body if not drawn else ""
-            for line in _joined(body) if drawn else ():
-                named = [each.name for each in drawn if line.startswith(each.command)]
-                yield f"printf '{MARK}{named[0]}{MARK}'\n{line}\nprintf '{MARK}'" if named else line
+            if any(picture.draws(command) for picture in pictures for command in _split(body)):
+                yield from (_shown(command, pictures) for command in _split(body))
+            else:
+                yield body
     yield "exit 0"
 
 
-def _joined(body: str) -> list[str]:
-    return body.replace("\\\n", "").splitlines()
+def _shown(command: str, pictures: tuple[Picture, ...]) -> str:
+    for picture in pictures:
+        if picture.draws(command):
+            return f"printf '{MARK}{picture.name}{MARK}'\n{command}\nprintf '{MARK}'"
+    return command
+
+
+def _split(body: str) -> list[str]:
+    """The commands of a block, one of several lines in one piece."""
+    return re.findall(r"(?:[^\n]*\\\n)*[^\n]+", body)
 
 
 def _commands(page: str) -> Iterator[str]:
     for _, kind, body in STEP.findall(page):
         if kind == "sh":
-            yield from _joined(body)
+            yield from _split(body)
 
 
 def _terminal(script: str, home: Path) -> str:
@@ -156,7 +168,8 @@ def _terminal(script: str, home: Path) -> str:
         "PYTHONIOENCODING": "utf-8",
     }
     env |= {"XDG_CACHE_HOME": str(home / "cache")}
-    with subprocess.Popen(["bash", "-c", script], cwd=home, stdin=subprocess.DEVNULL, stdout=theirs, env=env) as shell:
+    words = [shutil.which("bash") or "/bin/bash", "-c", script]
+    with subprocess.Popen(words, cwd=home, stdin=subprocess.DEVNULL, stdout=theirs, env=env) as shell:  # noqa: S603 - our own pages
         os.close(theirs)
         printed = b"".join(_until_closed(ours))
     os.close(ours)
@@ -187,6 +200,7 @@ def _svg(picture: Picture, command: str, output: str) -> bytes:
     )
     console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
     console.print(Text.from_ansi(output.replace("\r\n", "\n")))
+    console.print()  # room for what hangs below the last line
     svg = console.export_svg(
         title="", theme=THEME, unique_id=picture.name.removesuffix(".svg"), code_format=FRAME % {"title": picture.title}
     )

@@ -83,3 +83,24 @@ def test_a_record_or_rule_that_is_not_there_is_said(breachwatch: Any, words: tup
     assert (record.code, "there is no record 180; it holds 180, numbered from 0" in record.err) == (2, True)
     rule = breachwatch(*words, "--rule", "Root login faild")
     assert (rule.code, 'did you mean "Root login failed"?' in rule.err) == (1, True)
+
+
+def test_texts_that_one_field_may_be_stand_in_one_line_and_what_was_found_comes_first(
+    breachwatch: Any, words: tuple[Any, ...], tmp_path: Path
+) -> None:
+    names = [f"user{n}" for n in range(40)] + ["root"]
+    listed = RULE.replace("user.name: root", f"user.name: [{', '.join(names)}]\n        src_ip|startswith: ['1', '2']")
+    (tmp_path / "rules" / "root.yml").write_text(listed, encoding="utf-8")
+    told = breachwatch(*words).out
+    line = 'user.name = "root" or "user0" or "user1" or "user2" or "user3" or "user4" or 35 more, saw "root" in user'
+    assert f"✓ {line}" in told
+    assert '✓ src_ip begins with "1" or "2", saw "198.51.100.7"' in told
+
+
+def test_what_a_log_holds_cannot_change_how_it_is_shown(
+    breachwatch: Any, words: tuple[Any, ...], tmp_path: Path, auth_log: Path
+) -> None:
+    hostile = "[red]x[/]\x1b[2J\\"
+    auth_log.write_text(auth_log.read_text("utf-8").replace("root from", f"{hostile} from"), encoding="utf-8")
+    told = breachwatch(*words, "--rule", "Root login failed").out
+    assert 'saw "[red]x[/]�[2J\\" in user' in told
