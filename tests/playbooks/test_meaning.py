@@ -23,6 +23,7 @@ FIRST_SIX = {
 REPORTED_BY_PEOPLE = {"lost-device", "processor-notice"}
 """Kinds that no log tells of."""
 LIKELY = {
+    "account-takeover",
     "database-dump",
     "foreign-alerts",
     "logging-off",
@@ -42,6 +43,22 @@ AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
     "record-enumeration": {"user.uid": None},
     "off-hours-bulk-access": {"user.uid": None},
     "privileged-misuse": {"user.uid": ("staff_read_unassigned",)},
+    "misdirected-mail": {"user.uid": ("mail_to_wrong_address", "data_mailed_out")},
+    "account-takeover": {
+        "user.name": (
+            "m365_signed_in",
+            "entra_signed_in",
+            "okta_signed_in",
+            "google_signed_in",
+            "keycloak_signed_in",
+            "okta_push_accepted",
+            "okta_unlike_owner",
+            "entra_unlike_owner",
+            "google_unlike_owner",
+        ),
+        "actor.user.name": (),
+        "user.uid": ("customer_signed_in", "customer_new_device"),
+    },
     "mass-deletion": {"user.uid": ("record_deleted", "very_large_deletion")},
     "mailbox-forwarding": {
         "actor.user.name": (
@@ -93,9 +110,11 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("mailbox-forwarding", "high", "notify_authority_and_people"),
         ("logging-off", "medium", "notify_authority"),
         ("mass-deletion", "medium", "notify_authority"),
+        ("account-takeover", "high", "notify_authority_and_people"),
         ("public-share", "medium", "notify_authority"),
         ("snapshot-shared", "high", "notify_authority_and_people"),
         ("database-dump", "high", "notify_authority_and_people"),
+        ("misdirected-mail", "medium", "notify_authority"),
     ],
 )
 def test_the_severity_that_a_kind_of_breach_starts_from(
