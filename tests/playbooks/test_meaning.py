@@ -115,6 +115,7 @@ def test_art_33_1_the_clock_starts_with_the_incident_unless_a_person_says_otherw
         ("snapshot-shared", "high", "notify_authority_and_people"),
         ("database-dump", "high", "notify_authority_and_people"),
         ("misdirected-mail", "medium", "notify_authority"),
+        ("processor-notice", "high", "notify_authority_and_people"),
     ],
 )
 def test_the_severity_that_a_kind_of_breach_starts_from(
