@@ -23,6 +23,7 @@ from breachwatch.demo.people import customers
 from breachwatch.demo.player import CUSTOMERS
 from breachwatch.demo.shop import ENTERED, EXPORTED, STUFFED, day
 from breachwatch.settings import Settings, read_settings
+from breachwatch.sources.registry import load_sources
 
 ROOT = Path(__file__).parents[2]
 NEEDED = {
@@ -30,6 +31,7 @@ NEEDED = {
     "mail": '[mail]\nsender = "privacy@shop.example"\n',
 }
 """What every settings file must hold; added to examples that show only one section."""
+PAGES_OF_SOURCES = ("sources", "log-sources", "cloud-and-windows-sources", "app-audit")
 FLUFF = (
     *("seamless", "robust", "leverage", "cutting-edge", "world-class", "effortless", "powerful", "blazing", "simply"),
     *("state-of-the-art", "best-in-class", "lorem ipsum", "todo", "fixme", "coming soon"),
@@ -225,6 +227,26 @@ def test_the_demo_s_figures_are_those_of_its_story(pages, name: str) -> None:
     assert f"{EXPORTED} customers" in re.sub(r"\s+", " ", told)
     assert re.search(rf"\b{len(ENTERED)}\b", told)
     assert name == "README.md" or f"{STUFFED} names and passwords" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("README.md", r"\*\*(\d+) \[(sources|playbooks)\]"), ("CHANGELOG.md", r"more, (\d+) (?:playbooks )?in all")],
+)
+def test_as_many_sources_and_playbooks_are_told_as_there_are(pages, name: str, told: str) -> None:
+    there = {"sources": len(load_sources()), "playbooks": len([*(ROOT / "playbooks").glob("*/playbook.yml")])}
+    found = re.findall(told, pages[name].text)
+    assert found
+    for number, what in (each if isinstance(each, tuple) else (each, "playbooks") for each in found):
+        assert int(number) == there[what], what
+
+
+def test_every_playbook_and_source_stands_in_the_reference(pages) -> None:
+    told = "".join(pages[f"docs/reference/{name}.md"].text for name in PAGES_OF_SOURCES)
+    assert [name for name in load_sources() if f"`{name}`" not in told] == []
+    shipped = [path.parent.name for path in sorted((ROOT / "playbooks").glob("*/playbook.yml"))]
+    assert [name for name in shipped if f"`{name}`" not in pages["docs/reference/playbooks.md"].text] == []
+    assert [name for name in shipped if f"`{name}`" not in pages["CHANGELOG.md"].text] == []
 
 
 def test_every_decision_is_in_their_index_and_its_number_is_its_own(pages) -> None:
