@@ -24,6 +24,10 @@ class Calendar(Generic[Name]):
         """The slice that an instant lies in."""
         return due_us // self._width
 
+    def begin_of(self, number: int) -> int:
+        """The instant at which a slice begins."""
+        return number * self._width
+
     def put(self, name: Name, number: int) -> None:
         """Enter a name in a slice."""
         self.names_in(number).append(name)

@@ -80,15 +80,21 @@ class Correlator:
         """
         heard: Heard = {}
         newest: dict[str, int] = {}
+        playbook = rule = source = None
+        latest = 0
         for told in enumerate(matches):
             match = told[1]
-            at, source, address = match.at_us, match.source, (match.playbook, match.rule)
-            if source not in newest or at > newest[source]:
-                newest[source] = at
-            if address in heard:
-                heard[address].append(told)
-            else:
-                heard[address] = [told]
+            at = match.at_us
+            # Mostly, neighbours are of one rule and one source, whose names are then the same objects.
+            if match.rule is not rule or match.playbook is not playbook:
+                playbook, rule = match.playbook, match.rule
+                add = heard.setdefault((playbook, rule), []).append
+            add(told)
+            if match.source is not source:
+                source = match.source
+                latest = newest.setdefault(source, at)
+            if at > latest:
+                latest = newest[source] = at
         for source, at in newest.items():
             self._clocks.move(source, at, received_us)
         if clock is not None:
