@@ -31,14 +31,13 @@ ROW_COSTS, EVENT_COSTS = 320, 100
 """Bytes of memory of a row beyond its events, its name and its places in a table and in a calendar; and of each event
 beyond what is written of it."""
 
-Link = tuple[int, bytes, Any]
-"""An event before the last of a row, as `Row`: its page, what is written of it, and the `Link` before it or None."""
-Row = tuple[int, int, int, int, int, bytes, Link | None]
+Row = tuple[int, int, int, int, int, bytes, Any]
 """One group, as a plain tuple that the garbage collector need not follow:
 
 `due`, the slice of the calendar in which it is idle; `newest`, the instant of its newest event; `weight`, how far it
 may be from being satisfied: events, or values, or for the temporal kinds a bit for each input; the page on which it
-`began`; the `page` of its last event; that event, as JSON without the last bracket; the events before it.
+`began`; the `page` of its last event; that event, as JSON without the last bracket; the row as it was before, or None.
+So an update reads little of what lies in no cache: no event, and no number that is not shared.
 """
 
 
@@ -73,6 +72,7 @@ class Rows:
         self._ways = [sum(1 << each for each in way) for way in frame.ways]
         self._pages = RowPages(correlation)
         self._latest_due = 0
+        self._latest = LONG_AGO  # no row has a newer event
         first = correlation.inputs[0]
         self._field = first.group[0] if first.group else ""
         self._counting = first.counted[0] if first.counted else ""
@@ -126,7 +126,7 @@ class Rows:
         keep, row_of = pages.fresh[page].append, rows.get
         within, most, dumps = self._within, min(self.frame.least - 1, MAX_EVENTS), orjson.dumps
         counted: tuple[Any, ...] = ()
-        due, oldest = self._due(clock, 1), pages.oldest(clock)
+        due, oldest, latest = self._due(clock, 1), pages.oldest(clock), self._latest
         calendar = self._calendar.names_in(due)
         for told in heard:
             match: Any = told[1]
@@ -135,15 +135,19 @@ class Rows:
                 name = values[field]
                 row = row_of(name)
                 if row is not None:
-                    old_due, newest, weight, began, old_page, before, earlier = row
-                    # An event that was taken before is no newer than the newest: mostly, there is nothing to seek.
-                    quick = weight < most and (at > newest or (at >= newest - within and not _stands(row, event)))
-                    if old_due is not due and old_due != due:
+                    began, weight, newest = row[3], row[2] + 1, at
+                    quick = weight <= most
+                    if at <= latest:
+                        newest = row[1]
+                        # An event that was taken before is no newer than the newest: mostly, there is nothing to seek.
+                        quick = quick and (at > newest or (at >= newest - within and not _stands(row, event)))
+                        newest = at if at > newest else newest
+                    if row[0] is not due and row[0] != due:
                         calendar.append(name)
                         quick = quick and began >= oldest
                 else:
                     quick = type(match) is Match and name not in windows and SEPARATOR not in name
-                    began = page
+                    began, weight, newest = page, 1, at
                 if counting:
                     value = values[counting]
                     quick = quick and SEPARATOR not in value
@@ -156,18 +160,16 @@ class Rows:
                 quick = False
             if not quick:
                 yield told
-                page = pages.page
-                keep = pages.fresh[page].append
+                page, latest, keep = pages.page, self._latest, pages.fresh[pages.page].append
                 continue
-            grown += len(record) + EVENT_COSTS
-            keep(record)
+            if at > latest:
+                self._latest = latest = at
             if row is None:
                 calendar.append(name)
                 grown += ROW_COSTS
-                rows[name] = (due, at, 1, page, page, record, None)
-            else:
-                link = (old_page, before, earlier)
-                rows[name] = (due, at if at > newest else newest, weight + 1, began, page, record, link)
+            grown += len(record) + EVENT_COSTS
+            keep(record)
+            rows[name] = (due, newest, weight, began, page, record, row)
         self.size += grown
         pages.fed(clock)
 
@@ -245,7 +247,8 @@ class Rows:
         if old is None or due != old[0]:
             self._calendar.put(name, due)
         self.size += len(record) + EVENT_COSTS + (ROW_COSTS if old is None else 0)
-        self.rows[name] = (due, newest, weight, began, page, record, old and (old[4], old[5], old[6]))
+        self.rows[name] = (due, newest, weight, began, page, record, old)
+        self._latest = max(self._latest, newest)
         pages.fresh[page].append(record)
         pages.fed(touched)
 
@@ -306,7 +309,8 @@ class Rows:
             self._calendar.put(name, due)
         self.size += len(record) + EVENT_COSTS + (ROW_COSTS if old is None else 0)
         newest = at if old is None else max(at, old[1])
-        self.rows[name] = (due, newest, weight, began, page, record, old and (old[4], old[5], old[6]))
+        self.rows[name] = (due, newest, weight, began, page, record, old)
+        self._latest = max(self._latest, newest)
         self._pages.keep(page)
 
 
@@ -317,10 +321,10 @@ def _event(number: int, match: Match, counted: tuple[str, ...]) -> tuple[Any, ..
 
 def _events(row: Row) -> Iterator[tuple[int, bytes]]:
     """(page, what is written of it) of each event of a row, the last first."""
-    link: Link | None = row[4:]
+    link: Row | None = row
     while link is not None:
-        page, record, link = link
-        yield page, record
+        yield link[4], link[5]
+        link = link[6]
 
 
 def _stands(row: Row, event: str) -> bool:
