@@ -17,7 +17,15 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from breachwatch.collectors.inlet import Append, Now
 from breachwatch.collectors.lines import ChunkBuilder
-from breachwatch.collectors.otlp_records import LogRecord, OtlpError, Routing, from_json, from_protobuf, raw_record
+from breachwatch.collectors.otlp_records import (
+    LogRecord,
+    OtlpError,
+    Routing,
+    TooManyError,
+    from_json,
+    from_protobuf,
+    raw_record,
+)
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.ports import Waypoint, passing
 
@@ -27,6 +35,8 @@ MAX_BODY_BYTES = 8 << 20
 MAX_PLAIN_BYTES = 32 << 20
 """A body, once unpacked."""
 MAX_UNDER_WAY = 16
+MAX_READ_AT_ONCE = 2
+"""Bodies that are unpacked and read at the same time: a hundred bytes of objects can come of one byte of a body."""
 BODY_SECONDS = 30.0
 RETRY_SECONDS = 5
 
@@ -80,6 +90,7 @@ class OtlpListener:
         self._max_under_way = max_under_way
         self._body_seconds = body_seconds
         self._under_way = 0
+        self._reading = asyncio.Semaphore(MAX_READ_AT_ONCE)
         self._last_at: datetime | None = None
         self._trouble = ""
         self.stored = 0
@@ -140,7 +151,9 @@ class OtlpListener:
         self._under_way += 1
         try:
             body = await self._body(headers, receive)
-            return await asyncio.to_thread(self._store, body, kind)
+            packed = headers.get("content-encoding", "").strip().lower() == "gzip"
+            async with self._reading:
+                return await asyncio.to_thread(self._store, body, kind, packed=packed)
         finally:
             self._under_way -= 1
 
@@ -162,14 +175,16 @@ class OtlpListener:
                         break
         except TimeoutError as error:
             raise _RefusalError(408, "The body took too long.") from error
-        packed = headers.get("content-encoding", "").strip().lower() == "gzip"
-        return _unpacked(bytes(held)) if packed else bytes(held)
+        return bytes(held)
 
     # ------------------------------------------------------------------ storing
 
-    def _store(self, body: bytes, kind: str) -> bytes:
+    def _store(self, sent: bytes, kind: str, *, packed: bool) -> bytes:
+        body = _unpacked(sent) if packed else sent
         try:
             records = from_json(body) if kind == JSON else from_protobuf(body)
+        except TooManyError as error:
+            raise _RefusalError(413, f"Not taken: {error}; send smaller batches.") from error
         except OtlpError as error:
             raise _RefusalError(400, f"Not taken: {error}.") from error
         now = self._now()

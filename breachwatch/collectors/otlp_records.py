@@ -18,6 +18,8 @@ from breachwatch.collectors.lines import Record, cut
 from breachwatch.kernel.time import from_microseconds, rfc3339
 
 MAX_DEPTH = 64
+MAX_RECORDS = 100_000
+"""Most log records in one request: collectors send some thousands, and empty ones take two bytes each on the way."""
 LINE_KEYS = ("message", "log", "msg", "MESSAGE", "body", "event.original")
 """Where agents keep the line they read, when they send an object."""
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -40,6 +42,10 @@ class LogRecord(NamedTuple):
 
 class OtlpError(ValueError):
     """The request is no OTLP log export; sending it again changes nothing."""
+
+
+class TooManyError(OtlpError):
+    """More log records than one request may hold; fewer at a time would be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +78,14 @@ def from_protobuf(body: bytes) -> list[LogRecord]:
 
     Raises:
         OtlpError: it is none.
+        TooManyError: it holds more than `MAX_RECORDS`.
     """
     request = ExportLogsServiceRequest()
     try:
         request.ParseFromString(body)
     except DecodeError as error:
         raise OtlpError("the body is no ExportLogsServiceRequest") from error
+    _bound(sum(len(scope.log_records) for each in request.resource_logs for scope in each.scope_logs))
     return list(_of_message(request))
 
 
@@ -123,6 +131,7 @@ def from_json(body: bytes) -> list[LogRecord]:
 
     Raises:
         OtlpError: it is none.
+        TooManyError: it holds more than `MAX_RECORDS`.
     """
     try:
         request = orjson.loads(body)
@@ -131,12 +140,21 @@ def from_json(body: bytes) -> list[LogRecord]:
     return list(_of_object(request))
 
 
+def _bound(records: int) -> None:
+    if records > MAX_RECORDS:
+        raise TooManyError(f"more than {MAX_RECORDS:,} log records")
+
+
 def _of_object(request: Any) -> Iterator[LogRecord]:
+    records = 0
     for by_resource in _list(_object(request, "the body"), "resourceLogs"):
         resource = _json_pairs(_object(by_resource.get("resource") or {}, "resource"), "attributes", 0)
         for by_scope in _list(by_resource, "scopeLogs"):
             scope = _object(by_scope.get("scope") or {}, "scope")
-            for each in _list(by_scope, "logRecords"):
+            listed = _list(by_scope, "logRecords")
+            records += len(listed)
+            _bound(records)
+            for each in listed:
                 yield LogRecord(
                     _json_value(each.get("body"), 0),
                     _json_pairs(each, "attributes", 0),
@@ -246,7 +264,7 @@ def raw_record(record: LogRecord, *, json: bool) -> Record | None:
     if not body and not record.attributes:
         return None
     made = orjson.dumps(_around(record, body))
-    return cut(made)
+    return cut(bytes(memoryview(made)))  # what orjson gives holds on to its buffer, some times the room of a short one
 
 
 def _line(text: str) -> Record:

@@ -78,19 +78,30 @@ def record_batches(path: Path, framing: Framing, advance: Advance) -> Iterator[l
             yield [record]
         return
     blocks = plain_blocks(path, advance)
-    head: list[bytes] = []
-    size = 0
-    for block in blocks:
-        head.append(block)
-        size += len(block)
-        if size >= BLOCK_BYTES:
-            break
+    head, fault = _begin(blocks)
     splitter = splitter_for(framing, b"".join(head))
     for block in chain(head, blocks):
         if records := splitter.feed(block):
             yield records
+    if fault is not None:
+        raise fault
     if records := splitter.flush():
         yield records
+
+
+def _begin(blocks: Iterator[bytes]) -> tuple[list[bytes], ContentError | None]:
+    """The first blocks of a file, and what is wrong with it if that is met so soon."""
+    head: list[bytes] = []
+    size = 0
+    try:
+        for block in blocks:
+            head.append(block)
+            size += len(block)
+            if size >= BLOCK_BYTES:
+                break
+    except ContentError as error:
+        return head, error
+    return head, None
 
 
 def read_records(path: Path, framing: Framing, advance: Advance) -> Iterator[tuple[int, Record]]:
@@ -122,8 +133,14 @@ def read_whole(
         ContentError: as `record_batches`.
     """
     builder = ChunkBuilder(source, f"file:{os.path.abspath(path)}#1", max_records=_MOST_RECORDS)
-    for records in record_batches(path, framing, advance):
-        yield from builder.chunks(records, received_at)
+    fault: ContentError | None = None
+    try:
+        for records in record_batches(path, framing, advance):
+            yield from builder.chunks(records, received_at)
+    except ContentError as error:
+        fault = error
     last = builder.take(received_at)
     if last is not None:
         yield last
+    if fault is not None:
+        raise fault

@@ -8,6 +8,10 @@ import re2  # type: ignore[import-untyped]
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
+_SMALL = re2.Options()
+_SMALL.log_errors = False
+_SMALL.max_mem = 512 << 10
+"""What the largest expression may take, once its repeats are written out: a thousand of them load in seconds."""
 
 
 class ExpressionError(ValueError):
@@ -21,8 +25,10 @@ def compiled(expression: str, flags: str = "") -> Any:
     Raises:
         ExpressionError: malformed, beyond what RE2 can do, or so large that it would take too much memory.
     """
+    written = f"(?{flags}){expression}" if flags else expression
     try:
-        return re2.compile(f"(?{flags}){expression}" if flags else expression, options=_OPTIONS)
+        re2.compile(written, options=_SMALL)
+        return re2.compile(written, options=_OPTIONS)
     except re2.error as error:
         said = error.args[0] if error.args else "malformed"
         raise ExpressionError(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from error

@@ -19,7 +19,7 @@ from opentelemetry.sdk.resources import Resource
 
 from breachwatch.collectors import otlp
 from breachwatch.collectors.otlp import OtlpListener
-from breachwatch.collectors.otlp_records import Routing
+from breachwatch.collectors.otlp_records import MAX_RECORDS, Routing
 from breachwatch.console.serving import WebServer, listen
 
 AT = datetime(2026, 3, 27, 13, 6, 56, tzinfo=UTC)
@@ -183,6 +183,7 @@ PROTOBUF = {"Content-Type": "application/x-protobuf"}
         (400, {"content": b"no gzip", "headers": {"Content-Encoding": "gzip"}}),
         (400, {"content": gzip.compress(b"{}")[:-9], "headers": {"Content-Encoding": "gzip"}}),
         (413, {"content": b" " * (otlp.MAX_BODY_BYTES + 1)}),
+        (413, {"content": orjson.dumps(body(*[{}] * (MAX_RECORDS + 1)))}),
         (413, {"content": gzip.compress(bytes(otlp.MAX_PLAIN_BYTES + 1)), "headers": {"Content-Encoding": "gzip"}}),
     ],
 )

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from breachwatch.collectors.lines import Record
-from breachwatch.collectors.otlp_records import LogRecord, OtlpError, Routing, from_json, from_protobuf, raw_record
+from breachwatch.collectors.otlp_records import (
+    MAX_RECORDS,
+    LogRecord,
+    OtlpError,
+    Routing,
+    TooManyError,
+    from_json,
+    from_protobuf,
+    raw_record,
+)
 from breachwatch.sources.event import Event
 from breachwatch.sources.registry import load_sources
 
@@ -245,3 +254,15 @@ def taken(body: bytes, read: Any) -> None:
     for record in records:
         for json in (False, True):
             assert isinstance(raw_record(record, json=json), Record | None)
+
+
+def test_a_request_of_more_records_than_any_agent_sends_is_refused_before_they_are_made() -> None:
+    """Two bytes on the way are an empty record; a million of them would be a gigabyte here."""
+    request = ExportLogsServiceRequest()
+    listed = request.resource_logs.add().scope_logs.add().log_records
+    for _ in range(MAX_RECORDS):
+        listed.add()
+    assert len(from_protobuf(request.SerializeToString())) == MAX_RECORDS
+    request.resource_logs.add().scope_logs.add().log_records.add()
+    with pytest.raises(TooManyError, match="100,000"):
+        from_protobuf(request.SerializeToString())

@@ -104,3 +104,13 @@ class TestChunks:
         with pytest.raises(ContentError, match="no whole gzip file"):
             got.extend(len(chunk.records) for chunk in read_whole(path, "linux-sshd", AT, lambda _size: None))
         assert sum(got) > 500_000
+
+    @pytest.mark.parametrize("behind", [b"", b"junk"])
+    def test_a_small_broken_packed_file_gives_what_it_has_too(self, path: Path, behind: bytes) -> None:
+        whole = gzip.compress(b"1\n2\n")
+        path.write_bytes(whole + (behind or whole[:-9]))
+        got: list[bytes] = []
+        chunks = read_whole(path, "linux-sshd", AT, lambda _size: None)
+        with pytest.raises(ContentError, match="no whole gzip file"):
+            got.extend(record for chunk in chunks for record in chunk.records)
+        assert got[:2] == [b"1", b"2"]

@@ -56,6 +56,7 @@ def test_an_expression_finds_what_it_says(expression: str, flags: str, texts: li
         ("(?(1)a|b)", "conditional or recursive"),
         ("(?R)", "conditional or recursive"),
         ("[z-a]", "cannot be read"),
+        (r"(?i)[\pL\pN]{220}", "too large"),
         ("(", "cannot be read"),
         ("^(?!a", "never closed"),
         ("a{2000}", "cannot be read"),
