@@ -27,7 +27,7 @@ from breachwatch.detection.window import Window
 from breachwatch.kernel.streams import Alert, Match
 
 CLOCKS = "clocks"
-ROOM_BYTES = 768 << 20
+ROOM_BYTES = 928 << 20
 """Memory for all that is remembered, about. Beyond, the largest correlation lets its oldest quiet groups go."""
 _NEVER_MORE = 1 << 62
 
