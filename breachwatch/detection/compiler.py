@@ -22,12 +22,13 @@ from breachwatch.detection.conditions import (
     Wanted,
     Where,
     Wild,
+    fields_of,
 )
 from breachwatch.detection.regex_literals import literals_of
 from breachwatch.detection.value_tests import same_as, single, value_test
 from breachwatch.detection.views import SEPARATOR, Fields, View, lowered, told, whole_text
 from breachwatch.sources.lookups import look_up, made
-from breachwatch.sources.source import Source, accessor
+from breachwatch.sources.source import Path, Source, accessor
 
 Accessor = Callable[[Fields], Any]
 Matches = Callable[[Fields], bool]
@@ -79,6 +80,13 @@ class Compiler:
             return lambda _fields: constant
         path = self._source.native(field)
         return accessor(path) if path is not None else lambda _fields: None
+
+    def paths_of(self, condition: Condition) -> frozenset[Path] | None:
+        """The native paths that a condition asks; None where it asks for every value of an event."""
+        if _asks_everything(condition):
+            return None
+        fields = [field for field in fields_of(condition) if not self._is_constant(field)]
+        return frozenset(path for field in fields if (path := self._source.native(field)) is not None)
 
     def _is_constant(self, field: str) -> bool:
         return field in self._source.constants and field not in self._source.attributes
@@ -230,6 +238,15 @@ def price(condition: Condition) -> int:
             rest = [part for part in parts if (shape := _shape(part)) is None or shape[1] == "in"]
             return 1 + len(kinds) + sum(price(part) for part in rest)
     return 1
+
+
+def _asks_everything(condition: Condition) -> bool:
+    match condition:
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return any(_asks_everything(part) for part in parts)
+        case Not(part=part):
+            return _asks_everything(part)
+    return isinstance(condition, Where) and condition.field is None
 
 
 def _is_dear(where: Where) -> bool:

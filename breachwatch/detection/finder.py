@@ -21,7 +21,7 @@ from breachwatch.detection.rules import Rule
 from breachwatch.detection.scan import Plan, Scan, Writing, plain_form
 from breachwatch.detection.witnesses import Clause, Seen
 from breachwatch.sources.event import TOO_LONG, Dead, Event, Ignored, Outcome
-from breachwatch.sources.source import Source
+from breachwatch.sources.source import Path, Source, Survey
 
 FEW_RULES = 12
 """So few rules are asked sooner than an event is written anew to be scanned."""
@@ -37,6 +37,15 @@ MAX_COMMON = 0.25
 """Share of records in which a witness may be found until a rule is rather looked up by the kind of event."""
 MIN_SAMPLE = 100
 """Fewest records at a time that are worth learning from."""
+
+PATIENCE = 16
+"""So many chunks are looked at record by record after one in which most records were unusual."""
+MAX_TOLD = 12
+"""Most fields that are taken out of every record, whether anybody asks them or not."""
+MAX_SETS = 64
+"""Of so many sets of rules, those asked most, the fields are looked at when such fields are chosen."""
+FIRST_UNABLE = 500
+"""So many records read since a field was not told, and it is thought anew which are; four times as many the next."""
 
 Hit = tuple[int, Event, list[int]]
 
@@ -123,27 +132,92 @@ class Finder:
             skip: positions of records that were cut for their length, and are dead for it.
         """
         found = Found()
-        find_one = self._in_event if self._seen.everything else self._in_raw
-        for index, record in enumerate(records):
-            if skip and index in skip:
-                found.dead.append((index, TOO_LONG))
-                continue
-            try:
-                outcome, rules = find_one(record, received_us)
-            except Exception as error:
-                outcome, rules = Dead(f"the parser failed: {type(error).__name__}"), None
-            if type(outcome) is Event:
-                found.events += 1
-                if rules:
-                    found.hits.append((index, outcome, rules))
-            elif isinstance(outcome, Ignored):
-                found.ignored[outcome.reason] += 1
-            elif isinstance(outcome, Dead):
-                found.dead.append((index, outcome))
+        if self._survey is not None and self._unusual <= 0 and not skip:
+            self._find_together(found, self._survey, records, received_us)
+        else:
+            self._unusual -= 1
+            for index, record in enumerate(records):
+                if skip and index in skip:
+                    found.dead.append((index, TOO_LONG))
+                else:
+                    self._find_one(found, index, record, received_us)
         self._asked_events += found.events
         if self._wasted > WASTE_PER_RULE * len(self.rules) and len(records) >= MIN_SAMPLE:
             self._reconsider(records, received_us)
         return found
+
+    def _find_one(self, found: Found, index: int, record: bytes, received_us: int, plan: Plan | None = None) -> None:
+        try:
+            if self._seen.everything:
+                outcome, rules = self._in_event(record, received_us)
+            else:
+                outcome, rules = self._in_raw(record, received_us, plan or self._scan.plan(record))
+        except Exception as error:
+            outcome, rules = Dead(f"the parser failed: {type(error).__name__}"), None
+        if type(outcome) is Event:
+            found.events += 1
+            if rules:
+                found.hits.append((index, outcome, rules))
+        elif isinstance(outcome, Ignored):
+            found.ignored[outcome.reason] += 1
+        elif isinstance(outcome, Dead):
+            found.dead.append((index, outcome))
+
+    def _find_together(self, found: Found, survey: Survey, records: Sequence[bytes], received_us: int) -> None:
+        """As one by one, but verdicts and kinds of all come of one survey; only what may match is read."""
+        all_told = survey.look(records, received_us)
+        if 2 * all_told.count(None) > len(records):
+            self._unusual = PATIENCE
+        quiet = 0
+        has_rest, plan_of = bool(self._rest), self._scan.plan
+        for index, told in enumerate(all_told):
+            record = records[index]
+            if told is None:
+                self._find_one(found, index, record, received_us)
+                continue
+            plan = plan_of(record)
+            if plan.odd or ((plan.rules or has_rest) and self._may_match(plan, survey, told)):
+                self._find_one(found, index, record, received_us, plan)
+            else:
+                quiet += 1
+        found.events += quiet
+        if sum(self._unable.values()) > self._patience:
+            self._survey_more()
+
+    def _may_match(self, plan: Plan, survey: Survey, told: Any) -> bool:
+        """Whether a record must be read, by its kind, and where its rules ask nothing else, by the fields told."""
+        asked = plan.asked.get(survey.kind(told))
+        if not asked:
+            return asked is None
+        is_brief = self._brief.get(asked)
+        if is_brief is None:
+            is_brief = self._brief[asked] = all(self._is_brief(at, survey.told) for at in asked)
+        if not is_brief:
+            self._unable[asked] += 1
+            return True
+        matcher = self._matcher
+        if matcher.among(matcher.view(survey.fields(told)), asked):
+            return True
+        self._wasted += len(asked)
+        return False
+
+    def _is_brief(self, at: int, told: frozenset[Path]) -> bool:
+        paths = self._matcher.paths_of(at)
+        return paths is not None and paths <= told
+
+    def _survey_more(self) -> None:
+        """Have the fields told from now on whose want has most often led to a record being read."""
+        wanted: set[Path] = set()
+        for asked, _ in self._unable.most_common(MAX_SETS):
+            paths = [self._matcher.paths_of(at) for at in asked]
+            all_paths = frozenset[Path]().union(*(each for each in paths if each is not None))
+            if None not in paths and len(wanted | all_paths) <= MAX_TOLD:
+                wanted |= all_paths
+        self._unable.clear()
+        self._brief.clear()
+        self._patience *= 4
+        if self.source.survey is not None:
+            self._survey = self.source.survey(self._matcher.kind_paths, wanted)
 
     def candidates(self, record: bytes, received_us: int) -> list[int]:
         """The rules that would be asked about a record, ascending; none for a record that is no event."""
@@ -188,9 +262,14 @@ class Finder:
         self._scans = any(clauses)
         self._wasted = self._asked_events = 0
         self._remembered = 0
+        self._brief: dict[tuple[int, ...], bool] = {}
+        self._unable: Counter[tuple[int, ...]] = Counter()
+        self._unusual, self._patience = 0, FIRST_UNABLE
+        self._survey = None
+        if self.source.survey is not None and not seen.everything:
+            self._survey = self.source.survey(self._matcher.kind_paths, ())
 
-    def _in_raw(self, record: bytes, received_us: int) -> tuple[Outcome, list[int] | None]:
-        plan = self._scan.plan(record)
+    def _in_raw(self, record: bytes, received_us: int, plan: Plan) -> tuple[Outcome, list[int] | None]:
         if not (plan.rules or plan.odd or self._rest):
             return self._glance(record, received_us), None
         outcome = self._parse(record, received_us)
@@ -233,6 +312,7 @@ class Finder:
         if self._remembered > MAX_REMEMBERED:
             self._scan.forget()
             self._remembered = 0
+            self._brief.clear()
         plan.asked[kind] = asked
 
     def _reconsider(self, records: Sequence[bytes], received_us: int) -> None:
@@ -292,7 +372,7 @@ class _Dump(msgspec.Struct, array_like=True):
 
 
 _DUMPS = msgspec.msgpack.Decoder(_Dump)
-_VERSION = 1
+_VERSION = 2
 """Raised when other witnesses are claimed for the same rules."""
 
 

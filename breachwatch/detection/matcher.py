@@ -13,7 +13,7 @@ from breachwatch.detection.predicates import text_of
 from breachwatch.detection.rules import Rule
 from breachwatch.detection.views import Fields, View
 from breachwatch.sources.lookups import look_up, made
-from breachwatch.sources.source import Source
+from breachwatch.sources.source import Path, Source
 
 MAX_EQUAL = 64
 """Most values of one field by which a rule is looked up."""
@@ -39,9 +39,11 @@ class Matcher:
         self._compiler = Compiler(source)
         self._guards = self._guard_slots(source, rules)
         self.kind_fields = self._kind_fields(source, rules)
-        self._kind = _kind_of([source.native(field) for field in self.kind_fields])
+        self.kind_paths = [source.native(field) for field in self.kind_fields]
+        self._kind = _kind_of(self.kind_paths)
         self._functions: list[Asked | None] = [None] * len(rules)
         self._all: Index | None = None
+        self._asked_of_kind: dict[int, list[tuple[Accessor, frozenset[Key]]]] = {}
 
     def __call__(self, fields: Fields) -> list[int]:
         """Indices of the rules that an event matches, ascending."""
@@ -62,6 +64,10 @@ class Matcher:
         """The function that tells whether an event's fields meet a condition."""
         return self._compiler.condition(condition)
 
+    def paths_of(self, at: int) -> frozenset[Path] | None:
+        """The native paths that a rule asks; None where it asks for more, such as a keyword in every value."""
+        return self._compiler.paths_of(self._own[at])
+
     def kind(self, fields: Fields) -> Kind | None:
         """The kind of an event; None when it must not be remembered, since unlike values would look alike."""
         values = self._kind(fields)
@@ -73,7 +79,16 @@ class Matcher:
     def settled(self, rules: Iterable[int], view: View) -> tuple[int, ...]:
         """Those of some rules that are for an event of this kind, ascending."""
         guards = self._guards
-        return tuple(sorted({at for at in rules if (guard := guards[at]) is None or view[guard]}))
+        for_it = {at for at in rules if (guard := guards[at]) is None or view[guard]}
+        return tuple(sorted(at for at in for_it if self._may_be_of_kind(at, view.fields)))
+
+    def _may_be_of_kind(self, at: int, fields: Fields) -> bool:
+        """Whether what a rule itself asks of the event's kind, such as its number, is so."""
+        asked = self._asked_of_kind.get(at)
+        if asked is None:
+            found = [each for each in equalities(self._own[at]) if each[0] in self.kind_fields]
+            asked = self._asked_of_kind[at] = [(self.value_of(field), keys) for field, keys in found]
+        return all(any(key in keys for key in keys_of(get(fields))) for get, keys in asked)
 
     def among(self, view: View, candidates: Iterable[int]) -> list[int]:
         """Those of some rules, all for this kind of event, that the event matches, in the order given."""
@@ -117,13 +132,14 @@ class Matcher:
 class Index:
     """Some rules of a matcher, by what one of their fields must be equal to.
 
-    `by_kind`: what the rules are depends on nothing but the kind of an event.
+    `rules`: as given. `by_kind`: what the rules are depends on nothing but the kind of an event.
     """
 
     def __init__(self, matcher: Matcher, rules: Iterable[int]) -> None:
         by_field: dict[str, dict[Key, list[int]]] = {}
         always: list[int] = []
-        for at in rules:
+        self.rules = tuple(rules)
+        for at in self.rules:
             asked = equalities(matcher.conditions[at])
             if not asked:
                 always.append(at)

@@ -20,7 +20,7 @@ from breachwatch.detection.views import leaves
 from breachwatch.detection.witnesses import NOT_ASCII, Clause
 
 _FOLDED = {b"\xe2\x84\xaa": b"k", b"\xc4\xb0": b"i\xcc\x87", b"\xc5\xbf": b"s"}
-_ODD_JSON = (*(b"\\u%x" % digit for digit in range(16)), b"\\/", *_FOLDED)
+_ODD_JSON = (*(b"\\u%c" % digit for digit in b"0123456789abcdefABCDEF"), b"\\/", *_FOLDED)
 _ODD_TEXT = (b"\\x", b'\\"', b"\\\\", *_FOLDED)
 _BEYOND_ASCII = -1
 _NOT_TEXT = -2
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
     rules: tuple[int, ...]
     odd: bool
-    asked: dict[Any, tuple[int, ...]]
+    asked: dict[Any, Any]
 
 
 class Scan:

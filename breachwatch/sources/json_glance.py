@@ -2,8 +2,7 @@
 
 Most records meet no rule; all that is asked of them is their verdict and their time. msgspec checks the whole record
 but decodes only the few keys that these depend on: half the time of decoding it all. Whatever is out of the ordinary is
-left to the real parser, so the verdict is the same, but for one thing: msgspec does not see that a number which nobody
-asks for is beyond the range of a double (`1e999`), so such a record is an event here and no JSON there.
+left to the real parser, so the verdict is the same.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ import msgspec
 from breachwatch.sources.event import MAX_RECORD_BYTES, Event, Outcome, Parse
 from breachwatch.sources.event_reader import NESTED, EventOf
 from breachwatch.sources.json_lines import MAX_DEPTH, Prepare, nested
+from breachwatch.sources.json_numbers import beyond_range
 from breachwatch.sources.lookups import made, under
 from breachwatch.sources.source import Path
 
@@ -35,12 +35,18 @@ class Glanced:
 
     `kept`: top-level keys, beside those of the times themselves. `elsewhere`: keys that send a record to the real
     parser, unless it has the other key as well (empty: always). `shells`: keys of wrapped events whose time lies in one
-    place.
+    place. For surveys of many records (`json_survey.py`): `sure`: keys that ordinary records have; `whole`: those that
+    must hold whole numbers; `apart`: keys that ordinary ones have not. Then the normaliser changes nothing but
+    `changed`.
     """
 
     kept: Collection[str] = ()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     shells: Mapping[str, Shell] = field(default_factory=dict)
+    sure: Collection[str] = ()
+    whole: Collection[str] = ()
+    apart: Collection[str] = ()
+    changed: frozenset[str] = frozenset()
 
 
 def json_glance(
@@ -57,7 +63,7 @@ def json_glance(
     """
     kept = list(dict.fromkeys([*(path[0] for path in paths), *(".".join(path) for path in paths), *glanced.kept]))
     kept = [key for key in kept if key not in glanced.elsewhere and key not in glanced.shells]
-    fields_of = _fields_of(kept, glanced)
+    fields_of, may_be_beyond = _fields_of(kept, glanced), beyond_range()
 
     def glance(raw: bytes, received_us: int) -> Outcome:
         try:
@@ -70,7 +76,7 @@ def json_glance(
                 fields = prepare(fields)
             if type(fields) is dict:
                 outcome = time_of(fields, received_us)
-                if type(outcome) is Event and not _may_hold_nul(fields, raw):
+                if type(outcome) is Event and not _may_hold_nul(fields, raw) and not may_be_beyond(raw):
                     return outcome
         except Exception:  # noqa: S110 - whatever it was, the parser tells
             pass

@@ -40,9 +40,9 @@ PIECED = frozenset({"User", "TimeCreated_SystemTime", "ParameterTexts"})
 """Those of them that are only put together: every run of letters in them stands in the raw record."""
 
 GLANCED_BY: dict[str, Glanced] = {
-    "cloudtrail": Glanced(kept=("eventName", "eventtime")),
-    "okta": Glanced(kept=("eventType",)),
+    "cloudtrail": Glanced(kept=("eventName", "eventtime"), sure=("eventName",)),
+    "okta": Glanced(kept=("eventType",), sure=("eventType",)),
     "windows": windows.GLANCED,
-    "windows-unpacked": windows.GLANCED,
+    "windows-unpacked": windows.GLANCED_UNPACKED,
 }
 """What the time of a record depends on, by normaliser; the others' records are always read whole."""

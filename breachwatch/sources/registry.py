@@ -19,9 +19,10 @@ from breachwatch.sources.event import Parse
 from breachwatch.sources.event_reader import Derived, event_reader, with_derived
 from breachwatch.sources.json_glance import Glanced, json_glance
 from breachwatch.sources.json_lines import Prepare, json_parser
+from breachwatch.sources.json_survey import INSTANTS, Surveyor
 from breachwatch.sources.normalisers import GLANCED_BY, MADE_BY, NORMALISERS, PIECED
 from breachwatch.sources.parsers import PARSERS
-from breachwatch.sources.source import Answers, Framing, Raw, Source
+from breachwatch.sources.source import Answers, Framing, MakeSurvey, Raw, Source
 from breachwatch.sources.source import Path as SourcePath
 from breachwatch.sources.times import reader
 from breachwatch.sources.unwrapping import Pairs, preparation
@@ -128,6 +129,7 @@ def make_source(definition: Definition, timezone: str = "UTC") -> Source:
         aliases={alias: _path(native) for alias, native in definition.aliases.items()},
         raw=reading.raw,
         glance=reading.glance,
+        survey=reading.survey,
         framing=_framing(definition),
         syslog_header=definition.format in HEADED,
         format=definition.format,
@@ -140,6 +142,7 @@ class _Reading(NamedTuple):
     parse: Parse
     glance: Parse | None = None
     raw: Raw | None = None
+    survey: MakeSurvey | None = None
 
 
 def _reading(definition: Definition, zone: ZoneInfo) -> _Reading:
@@ -160,7 +163,8 @@ def _reading(definition: Definition, zone: ZoneInfo) -> _Reading:
     )
     if definition.format == "json":
         parse = json_parser(event_of, prepare)
-        return _Reading(parse, _json_glance(definition, zone, parse), _json_raw(definition, derived))
+        glance, raw = _json_glance(definition, zone, parse), _json_raw(definition, derived)
+        return _Reading(parse, glance, raw, None if glance is None or raw is None else _json_survey(definition))
     return _Reading(carrier_parser(_decoder(definition, zone), event_of, prepare))
 
 
@@ -199,11 +203,9 @@ def _preparation(definition: Definition) -> Prepare | None:
 
 
 def _json_glance(definition: Definition, zone: ZoneInfo, parse: Parse) -> Parse | None:
-    normalise, unwrap = definition.normalise, definition.unwrap
-    glanced = Glanced() if normalise is None else GLANCED_BY.get(normalise)
-    if glanced is None or unwrap.texts or definition.flatten:
+    normalise = definition.normalise
+    if definition.unwrap.texts or definition.flatten or not (normalise is None or normalise in GLANCED_BY):
         return None
-    around = [_path(around)[0] for around in (unwrap.envelope, unwrap.column, unwrap.within) if around]
     required = [_path(native) for native in definition.required]
     paths = definition.time.paths()
     formats = [reader(form, zone) for form in definition.time.formats]
@@ -211,9 +213,22 @@ def _json_glance(definition: Definition, zone: ZoneInfo, parse: Parse) -> Parse 
         parse,
         event_reader(paths, formats, required, [], time_required=definition.time.required),
         [*paths, *required],
-        replace(glanced, elsewhere={**glanced.elsewhere, **dict.fromkeys(around, "")}),
+        _glanced(definition),
         None if normalise is None else NORMALISERS[normalise],
     )
+
+
+def _glanced(definition: Definition) -> Glanced:
+    glanced, unwrap = Glanced() if definition.normalise is None else GLANCED_BY[definition.normalise], definition.unwrap
+    around = [_path(around)[0] for around in (unwrap.envelope, unwrap.column, unwrap.within) if around]
+    return replace(glanced, elsewhere={**glanced.elsewhere, **dict.fromkeys(around, "")})
+
+
+def _json_survey(definition: Definition) -> MakeSurvey | None:
+    if definition.time.formats[0] not in INSTANTS:
+        return None
+    required = [_path(native) for native in definition.required]
+    return Surveyor(definition.time.paths(), required, _glanced(definition))
 
 
 def _json_raw(definition: Definition, derived: Sequence[Derived]) -> Raw | None:

@@ -1,6 +1,6 @@
 """A source as the detection plane knows it: how to read its records, and what its fields mean in OCSF."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -38,6 +38,25 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """A look at many raw records at once, at a few of their fields.
+
+    `look`: `(records, received_at in microseconds)` to what each told; None where only `parse` can say. What told
+    anything is an event. `kind` and `fields`: of what one record told, the values that its kind depends on, and native
+    fields to be asked about; absent ones are None. `told`: the native paths among those fields.
+    """
+
+    told: frozenset[Path]
+    look: Callable[[Sequence[bytes], int], list[Any]]
+    kind: Callable[[Any], tuple[Any, ...]]
+    fields: Callable[[Any], dict[str, Any]]
+
+
+MakeSurvey = Callable[[Sequence[Path | None], Collection[Path]], Survey | None]
+"""`(native paths of the kind, native paths wanted besides) -> Survey`; None where kinds cannot be told so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Framing:
     """How the records of a source lie in a whole file, where a line is not a record.
 
@@ -61,7 +80,8 @@ class Source:
     native field, or None when the list is open, so that any name may occur. `answers`: logsources of some of its
     events, beyond its own. `any_logsource`: rules of any logsource may be asked of it, where somebody asks it by name.
     `aliases`: further names of native paths. `raw`: None when nothing is known of the raw record. `glance`: as `parse`,
-    the same verdict and time but perhaps no fields, and cheaper. `framing`: how its records lie in whole files.
+    the same verdict and time but perhaps no fields, and cheaper. `survey`: for
+    many records at once. `framing`: how its records lie in whole files.
     `syslog_header`: its records are read with the header of the syslog message that brings them. `format`: as its
     definition says. `base`: the source it extends. `vocabulary`: the native paths that its definition speaks of.
     """
@@ -80,6 +100,7 @@ class Source:
     aliases: Mapping[str, Path] = field(default_factory=dict)
     raw: Raw | None = None
     glance: Parse | None = None
+    survey: MakeSurvey | None = None
     framing: Framing = Framing()
     syslog_header: bool = False
     format: str = ""

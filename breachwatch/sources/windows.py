@@ -10,6 +10,7 @@ Fields of a Winlogbeat record stay where they are, and the flat names are added,
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from breachwatch.sources.json_glance import Glanced, Shell
@@ -40,7 +41,11 @@ GLANCED = Glanced(
     kept=("UtcTime",),
     elsewhere={"System": "", "winlog": "@timestamp"},
     shells={"Event": Shell(("System", "TimeCreated", "#attributes", "SystemTime"), "TimeCreated_SystemTime")},
+    whole=("EventID",),
+    apart=("NewProcessName", "SourceName"),
+    changed=frozenset({"TimeCreated_SystemTime", *(name for name, _ in ANTIVIRUS)}),
 )
+GLANCED_UNPACKED = replace(GLANCED, whole=(), apart=(), changed=frozenset())
 
 
 def flat(fields: Fields) -> Fields:

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, timedelta
 from random import Random
 from typing import Any
@@ -24,7 +25,9 @@ from breachwatch.detection.finder import Finder
 from breachwatch.detection.rules import Rule
 from breachwatch.sources.event import Dead, Event, Outcome, printable
 from breachwatch.sources.event_reader import Derived, event_reader
+from breachwatch.sources.json_glance import Glanced
 from breachwatch.sources.json_lines import json_parser
+from breachwatch.sources.json_survey import Surveyor
 from breachwatch.sources.source import Raw, Source
 from breachwatch.sources.times import reader
 
@@ -51,7 +54,7 @@ WORDS = [
         "http://h/p?q=1",
         "null",
     ),
-    *("\\u0041", "\\/", "u00e9", "2001:db8::7", "192.0.2.9", "2026-03-27T13:06:56+01:00", "corp", "anna", "😀"),
+    *("\\u0041", "\\/", "u00e9", "2001:db8::7", "192.0.2.9", "2026-03-27T13:06:56+01:00", "corp", "anna", "😀", "가나"),
     *("a/b/c", "/x", "//share", "\\xff", "\\x00end", "d\\x41"),
 ]
 NUMBERS = ["0", "1", "404", "404.0", "4.04e2", "4.5", "4.50", "45e-1", "-7", "1700000000", "1700000000000", "3.0e3"]
@@ -211,7 +214,8 @@ def json_source(raw: Raw | None) -> Source:
             fields["made"] = f"{fields['a']}\\{fields['b']}"
         return fields
 
-    return _source(json_parser(event_of, joined), raw)
+    survey = Surveyor([("time",)], [], Glanced(changed=frozenset({"made"})))
+    return replace(_source(json_parser(event_of, joined), raw), survey=survey)
 
 
 def text_source() -> Source:
@@ -255,6 +259,7 @@ def one_round(seed: int, rules: int = RULES, records: int = RECORDS) -> Iterator
     finder = Finder(source, asked, sample=lines[:20] if rng.random() < 0.5 else ())
     if rng.random() < 0.3:
         finder = Finder.load(source, asked, finder.dump())
+    finder._patience = rng.choice((0, 20, 500))  # until fields are told that rules ask
     half = rng.randrange(records)
     found: dict[int, list[int]] = {}
     events, dead = 0, set()

@@ -35,4 +35,4 @@ def test_random_rules_on_random_records_are_found_as_a_plain_reading_finds_them(
 @pytest.mark.parametrize("broken", ["_ODD_JSON", "_FOLDED"])
 def test_the_comparison_would_notice_a_trap_that_is_not_seen(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, broken, type(getattr(scan, broken))())
-    assert any(list(differential.one_round(seed)) for seed in range(200))
+    assert any(list(differential.one_round(seed)) for seed in range(300, 500))

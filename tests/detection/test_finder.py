@@ -196,3 +196,51 @@ def test_verdicts_and_matches_are_those_of_reading_everything(name: str, records
     assert found.ignored == blind.ignored
     assert found.events == blind.events == sum(isinstance(each, Event) for each in outcomes)
     assert found.hits == blind.hits
+
+
+def test_text_beyond_ascii_is_found_however_it_is_escaped(source: Source) -> None:
+    finder = Finder(source, [rule(number, contains("a", f"가{number}")) for number in range(30)])
+    records = [b'{"a":"\\uAC007"}', b'{"a":"\\uac008"}', '{"a":"가9"}'.encode(), b'{"a":"7"}']
+    assert [(at, rules) for at, _, rules in finder.find(records, RECEIVED_US).hits] == [(0, [7]), (1, [8]), (2, [9])]
+
+
+def test_records_of_another_kind_and_those_whose_fields_say_no_are_not_even_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "FIRST_UNABLE", 10)
+    windows = PACKAGE["windows-json"]
+    read: list[bytes] = []
+
+    def parse(raw: bytes, received_us: int) -> Outcome:
+        read.append(raw)
+        return windows.parse(raw, received_us)
+
+    source = replace(windows, parse=parse)
+    started = Where("EventID", Number(1))
+    asked = [
+        replace(rule(0, Where("Image", Text(("a",)))), sources=("windows-json",), guards={"windows-json": started}),
+        replace(rule(1, Not(contains("Image", "."))), sources=("windows-json",), guards={"windows-json": started}),
+        replace(rule(2, Where("EventID", Number(27))), sources=("windows-json",)),
+    ]
+
+    def record(number: int, image: str) -> bytes:
+        return orjson.dumps({"TimeCreated_SystemTime": "2026-03-27T08:00:00Z", "EventID": number, "Image": image})
+
+    finder = Finder(source, asked)
+    quiet = [record(number, f"{at}.exe") for at in range(50) for number in (1, 3)]
+    assert finder.find(quiet, RECEIVED_US).hits == []
+    read.clear()
+    found = finder.find([*quiet, record(1, "bare"), record(27, ".")], RECEIVED_US)
+    assert [(at, rules) for at, _, rules in found.hits] == [(100, [1]), (101, [2])]
+    assert found.hits[0][1].fields["Image"] == "bare"
+    assert found.events == 102
+    assert read == [record(1, "bare"), record(27, ".")]
+
+
+def test_unusual_records_are_read_one_by_one_for_a_while() -> None:
+    source = PACKAGE["app-audit"]
+    finder = Finder(source, [replace(rule(0, contains("action", "export")), sources=("app-audit",))])
+    for _ in range(module.PATIENCE + 2):
+        found = finder.find([b'{"time":"2026-03-27T08:00:60Z","action":"export"}', b"no"], RECEIVED_US)
+        assert [rules for _, _, rules in found.hits] == [[0]]
+        assert [at for at, _ in found.dead] == [1]

@@ -1,7 +1,6 @@
 """Spoilt records of the sources that read objects: each becomes an event, is ignored, or is dead, and none is else."""
 
 import json
-import re
 from collections import Counter
 from datetime import UTC, datetime
 from random import Random
@@ -84,8 +83,6 @@ SEEDS: dict[str, list[Any]] = {
     "proofpoint-messages": [{"messageTime": AT, "threatsInfoMap": [{"classification": "phish"}]}],
     "dlp-events": [{"time": AT, "policy": {"name": "a"}, "data": {"matches": [{}]}}],
 }
-BEYOND = re.compile(rb"[0-9][eE][+]?[0-9]{3}")
-"""A number beyond the range of a double, which a glance does not see where nobody asks for it."""
 LINES: dict[str, list[bytes]] = {
     "keycloak": [
         b'2026-03-27 13:06:56,357 WARN  [org.keycloak.events] (t) type="LOGIN_ERROR", ipAddress="192.0.2.7", a="\\" c"',
@@ -123,7 +120,7 @@ def spoil(random: Random, line: bytes) -> bytes:
 def account(name: str, raw: bytes, counted: Counter[str]) -> None:
     source = SOURCES[name]
     outcome = source.parse(raw, ARRIVED_US)
-    if source.glance is not None and not BEYOND.search(raw):
+    if source.glance is not None:
         glanced = source.glance(raw, ARRIVED_US)
         assert type(glanced) is type(outcome), raw
         if isinstance(outcome, Event):
