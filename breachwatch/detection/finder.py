@@ -8,13 +8,13 @@ and time alone. A source whose raw records nothing is known of is read first, an
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, fields
-from hashlib import blake2b
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from breachwatch.detection.conditions import Condition
+from breachwatch.detection.finder_dump import DUMPS, Dump, edition_of
 from breachwatch.detection.matcher import Index, Kind, Matcher, equalities
 from breachwatch.detection.rarity import MAX_SAMPLE, MAX_SAMPLE_BYTES, choose, learned
 from breachwatch.detection.rules import Rule
@@ -38,8 +38,10 @@ MAX_COMMON = 0.25
 MIN_SAMPLE = 100
 """Fewest records at a time that are worth learning from."""
 
+MIN_QUIET = 4
+"""If not even one record in so many could be left unread, looking at all of them at once is not worth it,"""
 PATIENCE = 16
-"""So many chunks are looked at record by record after one in which most records were unusual."""
+"""and so many chunks are looked at record by record."""
 MAX_TOLD = 12
 """Most fields that are taken out of every record, whether anybody asks them or not."""
 MAX_SETS = 64
@@ -48,6 +50,7 @@ FIRST_UNABLE = 500
 """So many records read since a field was not told, and it is thought anew which are; four times as many the next."""
 
 Hit = tuple[int, Event, list[int]]
+_NONE: list[int] = []
 
 
 @dataclass(slots=True)
@@ -94,10 +97,10 @@ class Finder:
             dumped: what `dump` gave. What cannot be used, such as of another edition, costs time and nothing else.
         """
         try:
-            told = _DUMPS.decode(dumped)
+            told = DUMPS.decode(dumped)
         except msgspec.DecodeError:
             return cls(source, rules)
-        if told.edition != _edition(source, rules) or len(told.clauses) != len(rules):
+        if told.edition != edition_of(source, rules) or len(told.clauses) != len(rules):
             return cls(source, rules)
         finder = cls.__new__(cls)
         finder._prepare(source, rules)
@@ -109,8 +112,8 @@ class Finder:
     def dump(self) -> bytes:
         """All that took time to find out: witnesses as they were learned, and the compiled scan."""
         clauses = tuple(None if clause is None else tuple(sorted(clause)) for clause in self._clauses)
-        told = _Dump(
-            _edition(self.source, self.rules), self._seen.everything, clauses, self._scan.packed, self._lessons
+        told = Dump(
+            edition_of(self.source, self.rules), self._seen.everything, clauses, self._scan.packed, self._lessons
         )
         return msgspec.msgpack.encode(told)
 
@@ -146,9 +149,21 @@ class Finder:
             self._reconsider(records, received_us)
         return found
 
-    def _find_one(self, found: Found, index: int, record: bytes, received_us: int, plan: Plan | None = None) -> None:
+    def _find_one(
+        self,
+        found: Found,
+        index: int,
+        record: bytes,
+        received_us: int,
+        plan: Plan | None = None,
+        known: list[int] | None = None,
+    ) -> None:
+        """Count one record; `plan` and the rules that it matches are given where they are known."""
+        rules: list[int] | None
         try:
-            if self._seen.everything:
+            if known:
+                outcome, rules = self._parse(record, received_us), known
+            elif self._seen.everything:
                 outcome, rules = self._in_event(record, received_us)
             else:
                 outcome, rules = self._in_raw(record, received_us, plan or self._scan.plan(record))
@@ -166,8 +181,6 @@ class Finder:
     def _find_together(self, found: Found, survey: Survey, records: Sequence[bytes], received_us: int) -> None:
         """As one by one, but verdicts and kinds of all come of one survey; only what may match is read."""
         all_told = survey.look(records, received_us)
-        if 2 * all_told.count(None) > len(records):
-            self._unusual = PATIENCE
         quiet = 0
         has_rest, plan_of = bool(self._rest), self._scan.plan
         for index, told in enumerate(all_told):
@@ -176,30 +189,34 @@ class Finder:
                 self._find_one(found, index, record, received_us)
                 continue
             plan = plan_of(record)
-            if plan.odd or ((plan.rules or has_rest) and self._may_match(plan, survey, told)):
+            known = self._known(plan, survey, told) if plan.rules or has_rest else _NONE
+            if plan.odd or known is None:
                 self._find_one(found, index, record, received_us, plan)
+            elif known:
+                self._find_one(found, index, record, received_us, plan, known)
             else:
                 quiet += 1
         found.events += quiet
+        if MIN_QUIET * quiet < len(records):
+            self._unusual = PATIENCE
         if sum(self._unable.values()) > self._patience:
             self._survey_more()
 
-    def _may_match(self, plan: Plan, survey: Survey, told: Any) -> bool:
-        """Whether a record must be read, by its kind, and where its rules ask nothing else, by the fields told."""
+    def _known(self, plan: Plan, survey: Survey, told: Any) -> list[int] | None:
+        """The rules that a record matches, by its kind and the fields told; None where it must be read for that."""
         asked = plan.asked.get(survey.kind(told))
         if not asked:
-            return asked is None
+            return None if asked is None else _NONE
         is_brief = self._brief.get(asked)
         if is_brief is None:
             is_brief = self._brief[asked] = all(self._is_brief(at, survey.told) for at in asked)
         if not is_brief:
             self._unable[asked] += 1
-            return True
+            return None
         matcher = self._matcher
-        if matcher.among(matcher.view(survey.fields(told)), asked):
-            return True
-        self._wasted += len(asked)
-        return False
+        rules = matcher.among(matcher.view(survey.fields(told)), asked)
+        self._wasted += len(asked) - len(rules)
+        return rules
 
     def _is_brief(self, at: int, told: frozenset[Path]) -> bool:
         paths = self._matcher.paths_of(at)
@@ -361,27 +378,3 @@ class Finder:
 
 def _has_kind(condition: Condition, kinds: set[str]) -> bool:
     return any(field in kinds for field, _ in equalities(condition))
-
-
-class _Dump(msgspec.Struct, array_like=True):
-    edition: str
-    everything: bool
-    clauses: tuple[tuple[str, ...] | None, ...]
-    packed: bytes
-    lessons: int
-
-
-_DUMPS = msgspec.msgpack.Decoder(_Dump)
-_VERSION = 2
-"""Raised when other witnesses are claimed for the same rules."""
-
-
-def _edition(source: Source, rules: Sequence[Rule]) -> str:
-    raw = [_steady(getattr(source.raw, each.name)) for each in fields(source.raw)] if source.raw is not None else []
-    told = repr((_VERSION, source.name, raw, [rule.id for rule in rules]))
-    return blake2b(told.encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def _steady(value: object) -> object:
-    """A value as it is written the same in every process: a set is in another order in each."""
-    return sorted(map(str, value)) if isinstance(value, frozenset) else value

@@ -21,7 +21,7 @@ from functools import lru_cache
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Pattern, SameAs, Text, Where
 from breachwatch.detection.regex_literals import literals_of
 from breachwatch.detection.views import WORKED_OUT
-from breachwatch.sources.source import Source
+from breachwatch.sources.source import Raw, Source
 
 MIN_LITERAL = 3
 """Shortest literal worth looking for, in characters; two will do where neither is a letter, digit or blank."""
@@ -39,6 +39,7 @@ Clause = frozenset[str]
 IMPOSSIBLE: Clause = frozenset()
 
 _WORD = re.compile(r"[A-Za-z]{3,}")
+_RUN = re.compile(r"[A-Za-z!#$%&'()*;<=>?@^`|~]+")
 _CUT = re.compile(r"[^\x20-\x7e]+")
 _RARE_PAIR = re.compile(r"[!#$%&'()*+;<=>?@\[\]^`{|}~]{2}")
 _NUMERIC = re.compile(r"-?\d*(?:\.\d*)?(?:e[+-]?\d*)?|[+-]\d*")
@@ -70,7 +71,7 @@ class Seen:
         if field is None:
             made = {path for path in raw.derived if not path.startswith(WORKED_OUT)}
             whole, in_words = not made, made <= raw.pieced
-            return None if raw.verbatim is not None else pieces if whole else words if in_words else None
+            return None if raw.verbatim is not None else pieces if whole else _cut_of(raw) if in_words else None
         path = self.source.native(field)
         if path is None:
             return pieces
@@ -78,7 +79,7 @@ class Seen:
         dotted = ".".join(path)
         made = {each for each in raw.derived if each in prefixes or each.startswith(f"{dotted}.")}
         if made:
-            return words if made <= raw.pieced else None
+            return _cut_of(raw) if made <= raw.pieced else None
         return pieces if raw.verbatim is None or prefixes & raw.verbatim else None
 
 
@@ -171,3 +172,12 @@ def pieces(text: str) -> tuple[str, ...]:
 def words(text: str) -> tuple[str, ...]:
     """The runs of ASCII letters in a text: what stands in the record of a value that was put together."""
     return tuple(word[:MAX_LITERAL].lower() for word in _WORD.findall(text))
+
+
+def runs(text: str) -> tuple[str, ...]:
+    """As `words`, but with signs that nothing is put together with where records are JSON."""
+    return tuple(piece for run in _RUN.findall(text) for piece in pieces(run))
+
+
+def _cut_of(raw: Raw) -> Callable[[str], tuple[str, ...]]:
+    return runs if raw.escapes == "json" else words

@@ -175,7 +175,8 @@ def _drop_unsure(all_told: list[Any], records: Sequence[bytes], may_be_beyond: C
     if not together.isascii() and not _is_utf8(together):
         _drop(all_told, [not _is_utf8(record) for record in records])
     lists = b"[" in together
-    if together.count(b"{") + (together.count(b"[") if lists else 0) - len(records) >= MAX_DEPTH:
+    sure = len(records) - all_told.count(None)  # what told anything has one brace at least
+    if together.count(b"{") + (together.count(b"[") if lists else 0) - sure >= MAX_DEPTH:
         opened = [record.count(b"{") for record in records]
         if lists:
             opened = [count + record.count(b"[") for count, record in zip(opened, records, strict=True)]

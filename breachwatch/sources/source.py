@@ -28,7 +28,7 @@ class Raw:
     `escapes`: `json` where texts stand as JSON writes them, `none` where they stand as they are. `verbatim`: dotted
     native paths whose text stands in the record; None means all but `derived`, which are worked out at reading.
     `pieced`: those of `derived` of which at least every run of ASCII letters stands in the record, such as a domain and
-    a name put together.
+    a name put together; in JSON also of letters and signs, apart from quotes, brackets of JSON, and `,.:/+-_`.
     """
 
     escapes: Literal["json", "none"]

@@ -28,7 +28,7 @@ from breachwatch.detection.conditions import (
 from breachwatch.detection.rarity import choose, guess, learned
 from breachwatch.detection.regex_literals import literals_of
 from breachwatch.detection.scan import Scan, plain_form
-from breachwatch.detection.witnesses import NOT_ASCII, Seen, pieces, witness, words
+from breachwatch.detection.witnesses import NOT_ASCII, Seen, pieces, runs, witness, words
 from breachwatch.sources.source import Raw, Source
 
 MANY = Wild(many=True)
@@ -89,6 +89,9 @@ def test_what_is_worked_out_at_reading_is_not_sought_in_the_record(open_source: 
     assert told(contains("kind", "sign-in"), source) is None  # a constant stands nowhere
     assert told(contains("made", r"corp\anna"), source, everything=False) in ({"corp"}, {"anna"})
     assert told(contains(None, "dpapi::masterkey"), source, everything=False) == {"masterkey"}
+    assert told(contains(None, "() { :; };"), source, everything=False) == {"()"}
+    text = replace(source, raw=Raw("none", derived=frozenset({"made"}), pieced=frozenset({"made"})))
+    assert told(contains(None, "() { :; };"), text, everything=False) is None
     assert told(contains("other", "dpapi::masterkey"), source, everything=False) == {"dpapi::masterkey"}
     unknown = replace(source, raw=Raw("json", derived=frozenset({"made"})))
     assert told(contains(None, "masterkey"), unknown, everything=False) is None
@@ -111,7 +114,7 @@ def test_whatever_could_be_part_of_a_number_is_no_witness(text: str) -> None:
 def test_pieces_of_a_text_stand_wherever_the_text_does(before: str, text: str, behind: str) -> None:
     around = (before + text + behind).lower()
     assert all(piece in around.replace("\u0307", "") or not around.isascii() for piece in pieces(text))
-    assert all(word in text.lower() for word in words(text) if text.isascii())
+    assert all(word in text.lower() for word in [*words(text), *runs(text)] if text.isascii())
 
 
 @pytest.mark.parametrize(

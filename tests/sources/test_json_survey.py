@@ -205,3 +205,4 @@ def test_deep_records_are_left_to_the_parser_though_others_are_told() -> None:
     flat = b'{"time":"2026-03-27T13:06:56Z","action":"a","x":"%s"}' % (b"{" * 30)
     deep = b'{"time":"2026-03-27T13:06:56Z","action":"a","x":%s}' % (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     assert [each is None for each in told_of("app-audit", flat, deep, flat)] == [False, True, False]
+    assert told_of("app-audit", b"", b"", deep) == [None, None, None]  # blank lines make up for no brackets
