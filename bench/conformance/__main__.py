@@ -1,7 +1,9 @@
-"""What other projects say of real log lines, beside what the text sources here read of them.
+"""What other projects say of real logs, beside what is read of them here and what alerts.
 
     python -m bench.conformance                  # tables for every set
-    python -m bench.conformance fail2ban         # one of fail2ban, ossec, crowdsec
+    python -m bench.conformance fail2ban         # one of fail2ban, ossec, crowdsec, thresholds
+    python -m bench.conformance decisions        # other people's rule tests: precision and recall by log type
+    python -m bench.conformance false-alarms     # ordinary logs, and what an intrusion becomes
     python -m bench.conformance --misses         # each miss, with its reason
     python -m bench.conformance --json           # the same for programs
 
@@ -13,26 +15,41 @@ import json
 from itertools import groupby
 from types import ModuleType
 
-from bench.conformance import crowdsec, fail2ban, ossec
+from bench.conformance import crowdsec, fail2ban, ossec, tables, thresholds
 from bench.conformance.cases import Case, tally
 
-SETS: dict[str, ModuleType] = {"fail2ban": fail2ban, "ossec": ossec, "crowdsec": crowdsec}
+SETS: dict[str, ModuleType] = {
+    "fail2ban": fail2ban,
+    "ossec": ossec,
+    "crowdsec": crowdsec,
+    "thresholds": thresholds,
+}
+"""Sets of cases that are right or missed."""
+TOLD = {"decisions": tables.decisions_told, "false-alarms": tables.alarms_told}
+"""What is told in another way, by name."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", choices=[*SETS, []], help="which sets; all by default")
+    parser.add_argument("sets", nargs="*", choices=[*SETS, *TOLD, []], help="which sets; all by default")
     parser.add_argument("--misses", action="store_true", help="list each miss")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     asked = parser.parse_args()
-    found = {name: SETS[name].cases() for name in asked.sets or SETS}
+    names = asked.sets or [*SETS, *TOLD]
+    found = {name: SETS[name].cases() for name in names if name in SETS}
+    told = {name: TOLD[name]() for name in names if name in TOLD}
     if asked.json:
-        print(json.dumps({name: _plain(SETS[name], cases) for name, cases in found.items()}, indent=2))
+        plain = {name: _plain(SETS[name], cases) for name, cases in found.items()}
+        print(json.dumps({**plain, **{name: each.plain for name, each in told.items()}}, indent=2))
         return
     for name, cases in found.items():
         print(table(name, cases))
         if asked.misses:
             print(misses(SETS[name], cases))
+    for each in told.values():
+        print(each.table)
+        if asked.misses:
+            print(each.misses)
 
 
 def table(name: str, cases: list[Case]) -> str:
@@ -53,7 +70,7 @@ def misses(of: ModuleType, cases: list[Case]) -> str:
 
 
 def _line(case: Case) -> str:
-    return case.at.partition(":")[2]
+    return case.at.partition(":")[2] or case.at
 
 
 def _plain(of: ModuleType, cases: list[Case]) -> dict[str, object]:

@@ -174,9 +174,7 @@ def decisions(*, playbooks: bool = False) -> list[Decision]:
             source = SOURCES[kind][0]
             answers = _answers(source, title, playbooks=playbooks)
             got = bool(answers & _hits(source, log, playbooks=playbooks)) if answers else False
-            found.append(
-                Decision(kind, stem, title, str(test.get("Name")), bool(test["ExpectedResult"]), got, answers)
-            )
+            found.append(Decision(kind, stem, title, str(test.get("Name")), bool(test["ExpectedResult"]), got, answers))
     return found
 
 
