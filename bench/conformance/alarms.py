@@ -2,8 +2,8 @@
 
 Real logs of a web site and of a host on the internet must raise no incident, but for the one attack that is really in
 them. Alerts of several detectors over some days of a test company, among them one intrusion, are replayed as alerts of
-another system; who made them labelled each alert with the step of the attack that it belongs to, or as false. The labels
-are read here alone, after the fact: no rule sees them.
+another system; who made them labelled each alert with the step of the attack that it belongs to, or as false. The
+labels are read here alone, after the fact: no rule sees them.
 """
 
 import csv
@@ -20,7 +20,7 @@ from bench.conformance.cases import ARRIVED, data, sources
 from breachwatch.detection.content import Content, load_content, read_tree
 from breachwatch.detection.correlator import Correlator
 from breachwatch.detection.detector import Detector
-from breachwatch.kernel.ids import event_ids
+from breachwatch.kernel.ids import EventId, event_ids
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.shipped import shipped
 from breachwatch.kernel.streams import Alert, Chunk, Match
@@ -69,7 +69,7 @@ def _take(told: Iterable[Alert], alerts: dict[str, Alert]) -> None:
             alerts.pop(gone, None)
 
 
-def _made_of(alert: Alert, matches: Iterable[Match], positions: Mapping[str, int]) -> set[int]:
+def _made_of(alert: Alert, matches: Iterable[Match], positions: Mapping[EventId, int]) -> set[int]:
     """Records that matched a rule the alert counts, of its group, between its first and last event."""
     rules = _counted_by(alert.playbook, alert.rule)
     first, last = to_microseconds(alert.first_event_at), to_microseconds(alert.last_event_at)
@@ -147,12 +147,12 @@ def testbeds() -> list[Path]:
 
 def intrusion(path: Path) -> Intrusion:
     """Replay one test company's alerts, oldest first, without their labels."""
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
-        rows = list(csv.DictReader(io.TextIOWrapper(file, encoding="utf-8")))
+    body = path.read_bytes()
+    text = (gzip.decompress(body) if path.suffix == ".gz" else body).decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
     rows.sort(key=lambda row: int(row["time"]))
     labels = [_label(row) for row in rows]
-    found = incidents("alerts-csv", [_row(row) for row in rows])
+    found = incidents("alerts-csv", [row_of(row) for row in rows])
     inside = set[int]().union(*(each for _, each in found))
     return Intrusion(
         path.name.partition("_alerts")[0],
@@ -168,7 +168,8 @@ def _label(row: Mapping[str, str]) -> str:
     return own if row["time_label"] == FALSE and own != "-" else row["time_label"]
 
 
-def _row(row: Mapping[str, str]) -> bytes:
+def row_of(row: Mapping[str, str]) -> bytes:
+    """An alert as its source reads it, without its labels."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow([row["time"], row["name"], row["ip"], row["host"], row["short"]])
     return text.getvalue().encode()

@@ -1,10 +1,10 @@
 """Panther's rule tests: which sample events alert by our rules, beside what its own tests expect.
 
 Each of its tests is one event and whether the rule it belongs to should alert. A rule of ours answers for a rule of
-theirs if the other's title is about what ours looks for (`answers`, in `tests/conformance/rules/decisions`); the shipped
-playbooks answer for the kinds of breach they watch (`WATCHED`). So nothing is tied to one sample or to one rule, and
-rules that nobody has seen yet find their answer by their title. A test whose rule nobody answers for is not counted as
-right or wrong: it is counted apart.
+theirs if the other's title is about what ours looks for (`answers`, in `tests/conformance/rules/decisions`); the
+shipped playbooks answer for the kinds of breach they watch (`WATCHED`). So nothing is tied to one sample or to one
+rule, and rules that nobody has seen yet find their answer by their title. A test whose rule nobody answers for is
+counted apart; in the strictest count it is silence.
 """
 
 import json
@@ -54,8 +54,8 @@ WATCHED = {
     r"(stop|delet|disab|remov|modif)|event selectors? disab",
     "mass-deletion": r"(backup|snapshot|storage account|resource group|database|bucket).*(delet|purg)|destructive",
 }
-"""By shipped playbook: titles of rules that look for the same kind of breach, in one event. (An account taken over shows
-in what follows on what, which a test of one event cannot tell.)"""
+"""By shipped playbook: titles of rules that look for the same kind of breach, in one event. (An account taken over
+shows in what follows on what, which a test of one event cannot tell.)"""
 
 ELSEWHERE = re.compile(r"^(GCP )?(Kubernetes|K8s)\b", re.I)
 """Titles about what happens within a cluster of containers; no source here reads that."""
@@ -178,11 +178,11 @@ def decisions(*, playbooks: bool = False) -> list[Decision]:
     return found
 
 
-def scores(found: list[Decision]) -> dict[str, Score]:
-    """By log type, of the tests that somebody answers for."""
+def scores(found: list[Decision], *, everything: bool = False) -> dict[str, Score]:
+    """By log type, of the tests that somebody answers for; or of `everything`, the rest taken as silence."""
     by_type: dict[str, Score] = {}
     for each in found:
-        if each.answered:
+        if each.answered or everything:
             by_type.setdefault(each.log_type, Score()).add(each.expected, each.got)
     return dict(sorted(by_type.items()))
 

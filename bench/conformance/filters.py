@@ -52,7 +52,7 @@ _DECODES = frozenset({"PathUnescape", "QueryUnescape"})
 Detection = dict[str, Any]
 
 
-class Unsaid(ValueError):
+class UnsaidError(ValueError):
     """A filter, or a part of it, has no counterpart in Sigma over these sources."""
 
 
@@ -74,7 +74,7 @@ class Filter:
             self._read_let()
         self.condition = self._either()
         if self._at < len(self._tokens):
-            raise Unsaid(f"{self._peek()!r} is not understood")
+            raise UnsaidError(f"{self._peek()!r} is not understood")
 
     def _peek(self, ahead: int = 0) -> str:
         at = self._at + ahead
@@ -83,7 +83,7 @@ class Filter:
     def _take(self, expected: str = "") -> str:
         token = self._peek()
         if not token or (expected and token != expected):
-            raise Unsaid(f"{token!r} where {expected!r} belongs")
+            raise UnsaidError(f"{token!r} where {expected!r} belongs")
         self._at += 1
         return token
 
@@ -140,8 +140,7 @@ class Filter:
         verb = self._take()
         depth = 1
         while depth:
-            token = self._take()
-            depth += (token == "{") - (token == "}")
+            depth += {"{": 1, "}": -1}.get(self._take(), 0)
         self._take(")")
         if field.rpartition(".")[2] == "file_name" and verb == "==":
             return self._select({f"{FIELDS['file_name']}|endswith|expand": f"/%{_list(name)}%"})
@@ -174,7 +173,7 @@ class Filter:
             return self._part(field, _PARTS[verb], self._literal(), decoded=decoded)
         if verb in {">=", "<=", "<", ">"} and field == "int(http_args_len)":
             return self._length(verb, int(self._take()))
-        raise Unsaid(f"{field} {verb} has no counterpart")
+        raise UnsaidError(f"{field} {verb} has no counterpart")
 
     def _is(self, field: str, values: list[str], present: bool = False) -> str:
         last = field.rpartition(".")[2]
@@ -215,7 +214,7 @@ class Filter:
     def _kind(self, values: list[str]) -> str:
         known = [each for each in values if each in self._kinds]
         if not known:
-            raise Unsaid(f"no source here has events of the kind {values[0]!r}")
+            raise UnsaidError(f"no source here has events of the kind {values[0]!r}")
         return f"({' or '.join(self._include(each) for each in known)})"
 
     def _include(self, kind: str) -> str:
@@ -253,8 +252,8 @@ class Filter:
     def _literal(self) -> str:
         token = self._take()
         if token in _FOLDS:
-            token = self._take("(")
-        if token == "(":
+            self._take("(")
+        if token in {*_FOLDS, "("}:
             inner = self._literal()
             self._take(")")
             return inner
@@ -262,7 +261,7 @@ class Filter:
             return _text(token)
         if token.isdigit():
             return token
-        raise Unsaid(f"a comparison with {token}")
+        raise UnsaidError(f"a comparison with {token}")
 
     def _list(self) -> list[str]:
         values = []
@@ -285,7 +284,7 @@ def _field(name: str) -> str:
         return name.removeprefix("evt.Unmarshaled.cloudtrail.")
     last = name.rpartition(".")[2]
     if last not in FIELDS:
-        raise Unsaid(f"{name} has no counterpart")
+        raise UnsaidError(f"{name} has no counterpart")
     return FIELDS[last]
 
 
@@ -309,6 +308,6 @@ def _tokens(text: str) -> Iterator[str]:
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None:
-            raise Unsaid(f"cannot read {text[at : at + 20]!r}")
+            raise UnsaidError(f"cannot read {text[at : at + 20]!r}")
         yield found.group().strip()
         at = found.end()

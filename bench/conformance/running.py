@@ -1,8 +1,9 @@
-"""Rules over records, as a replay would run them: one chunk in order of the file, and all that still waits at its end."""
+"""Rules over records, as a replay would run them: in order of the file, and all that still waits at its end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from breachwatch.detection.content import Content
 from breachwatch.detection.correlator import Correlator
@@ -14,7 +15,8 @@ from breachwatch.kernel.streams import Alert, Chunk
 from breachwatch.sources.source import Source
 
 ARRIVED = datetime(2026, 12, 30, tzinfo=UTC)
-_PLAIN = Playbook.model_construct(id="", detection=DetectionMeaning())
+_MEANING: dict[str, Any] = {"id": "", "detection": DetectionMeaning()}
+_PLAIN = Playbook.model_construct(None, **_MEANING)
 _KEY = pseudonymiser(b"conformance-only")
 
 

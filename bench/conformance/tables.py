@@ -33,10 +33,11 @@ def decisions_told() -> Told:
 def _scores(name: str, found: list[decisions.Decision]) -> str:
     by_type = decisions.scores(found)
     total = decisions.overall(by_type)
+    strict = decisions.overall(decisions.scores(found, everything=True))
     rows = [
         f"| {kind} | {score.tests} | {score.hit} | {score.false} | {score.missed} | {score.quiet} "
         f"| {score.precision:.3f} | {score.recall:.3f} |"
-        for kind, score in [*by_type.items(), (f"**all** (of {len(found)} tests)", total)]
+        for kind, score in [*by_type.items(), ("**answered**", total), ("**all**, the rest being silence", strict)]
     ]
     head = f"| decisions by {name} | tests | hit | false | missed | quiet | precision | recall |"
     return "\n".join([head, "|---|---:|---:|---:|---:|---:|---:|---:|", *rows, ""])
@@ -49,6 +50,7 @@ def _wrong(each: decisions.Decision) -> str:
 def _plain_scores(found: list[decisions.Decision]) -> dict[str, Any]:
     by_type = decisions.scores(found)
     total = decisions.overall(by_type)
+    strict = decisions.overall(decisions.scores(found, everything=True))
     return {
         kind: {
             "tests": score.tests,
@@ -59,7 +61,7 @@ def _plain_scores(found: list[decisions.Decision]) -> dict[str, Any]:
             "precision": round(score.precision, 4),
             "recall": round(score.recall, 4),
         }
-        for kind, score in [*by_type.items(), ("all", total)]
+        for kind, score in [*by_type.items(), ("answered", total), ("all", strict)]
     }
 
 
@@ -87,10 +89,10 @@ def _groups(found: alarms.Groups) -> str:
 def _confusion(found: alarms.Intrusion) -> str:
     heads = [f"{number}: {name}" for number, (name, _) in enumerate(found.incidents, 1)]
     head = f"| alerts of {found.name} | all | in an incident | {' | '.join(heads)} |"
-    rows = [
-        f"| {label} | {count:,} | {found.covered[label]:,} | {_cells([labels[label] for _, labels in found.incidents])} |"
-        for label, count in sorted(found.alerts.items())
-    ]
+    rows = []
+    for label, count in sorted(found.alerts.items()):
+        numbers = [count, found.covered[label], *(labels[label] for _, labels in found.incidents)]
+        rows.append(f"| {label} | {_cells(numbers)} |")
     return "\n".join([head, "|---|" + "---:|" * (2 + len(heads)), *rows, ""])
 
 

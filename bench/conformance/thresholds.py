@@ -1,12 +1,11 @@
 """CrowdSec's scenarios as Sigma correlations: how many incidents, of whom, beside what its own tests assert.
 
-A scenario's bucket holds `capacity` events and loses one each `leakspeed`. It runs over when, for some k, capacity + k
-events come in less than k times the leakspeed (never mind how many came before). Each k is an `event_count` (a `value_count` where only distinct values
-are poured in), and a `temporal` correlation is any of them, so that the bucket is said in Sigma without loss; its
-`blackhole` is the time within which crossings are one alert. A trigger is a bucket that holds nothing.
+A scenario's bucket holds `capacity` events and loses one each `leakspeed`. It runs over when, for some k, the latest
+capacity + k events came within less than k times the leakspeed, never mind how many came before. Each k is an
+`event_count` (a `value_count` where only distinct values are poured in), and a `temporal` correlation is any of them.
+Its `blackhole` is the time within which crossings are one alert. A trigger is a bucket that holds nothing.
 
-What `window` counts is the usual simplification: one window, capacity + 1 events in the time a full bucket takes to
-empty.
+`single` is the usual simplification: one window, capacity + 1 events in the time a full bucket takes to empty.
 """
 
 import json
@@ -24,7 +23,7 @@ import yaml
 
 from bench.conformance import crowdsec
 from bench.conformance.cases import Case, data, sources
-from bench.conformance.filters import Filter, Unsaid, field_of
+from bench.conformance.filters import Filter, UnsaidError, field_of
 from bench.conformance.running import alerts_of
 from breachwatch.detection.rule_files import load_rules
 
@@ -43,8 +42,8 @@ WHY = {
     "conditional": "A conditional bucket decides by an expression over the events it holds, which the published "
     "parameters leave out; what it asks for is not known here.",
     "unsaid": "The filter asks for something that has no counterpart in Sigma over the sources here.",
-    "sender": "CrowdSec takes the sender of a mail that Exim refused for a user. Here a sender is none, so one distinct "
-    "user is lacking.",
+    "sender": "CrowdSec takes the sender of a mail that Exim refused for a user. Here a sender is none, so one of the "
+    "distinct users is lacking.",
     "leak": "A leaking bucket is not a window: see what is said of both in the reference.",
 }
 
@@ -92,7 +91,8 @@ def _kinds() -> dict[str, dict[str, Any]]:
 
 
 @cache
-def _lists() -> dict[str, tuple[str, ...]]:
+def lists() -> dict[str, tuple[str, ...]]:
+    """The words that stand for lists that CrowdSec keeps in files of its own."""
     told = yaml.safe_load((RULES / "lists.yml").read_text(encoding="utf-8"))
     return {name: tuple(dict.fromkeys(values)) for name, values in told.items()}
 
@@ -111,15 +111,15 @@ def sigma(scenario: Scenario, *, single: bool = False) -> list[dict[str, Any]]:
         single: one window in the place of the bucket.
 
     Raises:
-        Unsaid: its filter, group or kind of bucket has no counterpart.
+        UnsaidError: its filter, group or kind of bucket has no counterpart.
     """
     own = [each for each in _conditions() if each["name"].partition("__")[0] == scenario.slug]
     if own:
         return deepcopy(own)
     if scenario.bucket["type"] not in {"leaky", "trigger"}:
-        raise Unsaid("conditional" if scenario.bucket["type"] == "conditional" else scenario.bucket["type"])
+        raise UnsaidError("conditional" if scenario.bucket["type"] == "conditional" else scenario.bucket["type"])
     chosen = Filter(scenario.bucket.get("filter") or "", {name: each["detection"] for name, each in _kinds().items()})
-    rule = {
+    rule: dict[str, Any] = {
         "title": f"What {scenario.name} selects",
         "name": f"{scenario.slug}_events",
         "logsource": {},
@@ -212,27 +212,27 @@ def raised(case: str, source: str, wanted: Collection[str], *, single: bool = Fa
         single: one window in the place of each bucket.
 
     Raises:
-        Unsaid: a wanted scenario has no counterpart.
+        UnsaidError: a wanted scenario has no counterpart.
     """
     scenarios, documents = [], []
     for scenario in scenarios_of(case):
         try:
             documents += sigma(scenario, single=single)
-        except Unsaid:
+        except UnsaidError:
             if scenario.name in wanted:
                 raise
         else:
             scenarios.append(scenario)
     if not scenarios:
-        raise Unsaid("the scenario is not among the published ones")
+        raise UnsaidError("the scenario is not among the published ones")
     known = sources()
     for each in documents:
         if "logsource" in each:
             each["logsource"] = dict(known[source].logsource)
     text = yaml.safe_dump_all(documents, sort_keys=False).encode()
-    rules = load_rules({"scenario.yml": text}, known, placeholders=_lists())
+    rules = load_rules({"scenario.yml": text}, known, placeholders=lists())
     if rules.refused:
-        raise Unsaid("; ".join(problem.message for problem in rules.refused))
+        raise UnsaidError("; ".join(problem.message for problem in rules.refused))
     names = {scenario.slug: scenario for scenario in scenarios}
     quiet = {slug: scenario.quiet for slug, scenario in names.items()}
     records = [line.encode("utf-8", "surrogateescape") for line in crowdsec.lines_of(case)]
@@ -258,7 +258,7 @@ def cases(*, single: bool = False) -> list[Case]:
 def _case(name: str, source: str, expected: Counter[tuple[str, str]], *, single: bool) -> Case:
     try:
         got = raised(name, source, {what for what, _ in expected}, single=single)
-    except Unsaid as error:
+    except UnsaidError as error:
         return Case(source, name, f"not said: {error}", "conditional" if "conditional" in str(error) else "unsaid")
     wrong = {key: (got[key], expected[key]) for key in got.keys() | expected.keys() if got[key] != expected[key]}
     told = ", ".join(f"{what} of {who}: {mine}, asserted {theirs}" for (what, who), (mine, theirs) in wrong.items())

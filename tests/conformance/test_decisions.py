@@ -48,9 +48,7 @@ def test_shipped_playbooks_rarely_cry_for_nothing(by_playbooks: list[Decision]) 
 
 
 @pytest.mark.parametrize("playbook", ["snapshot-shared", "mass-deletion"])
-def test_shipped_playbooks_catch_the_kind_of_breach_that_they_watch(
-    by_playbooks: list[Decision], playbook: str
-) -> None:
+def test_shipped_playbooks_catch_what_they_watch(by_playbooks: list[Decision], playbook: str) -> None:
     score = Score()
     for each in by_playbooks:
         if playbook in each.answered:

@@ -52,7 +52,7 @@ def test_of_what_is_in_incidents_nearly_nothing_is_false(intrusions: list[Intrus
 
 def test_labels_are_never_shown_to_a_rule() -> None:
     row = {"time": "1642718417", "name": "A", "ip": "192.0.2.1", "host": "h", "short": "a", "time_label": "dnsteal"}
-    assert alarms._row(row) == b"1642718417,A,192.0.2.1,h,a"
+    assert alarms.row_of(row) == b"1642718417,A,192.0.2.1,h,a"
 
 
 def test_no_rule_knows_a_host_or_an_address() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bench.conformance import thresholds
 from bench.conformance.cases import Case, sources
-from bench.conformance.filters import Filter, Unsaid
+from bench.conformance.filters import Filter, UnsaidError
 from bench.conformance.running import alerts_of
 from breachwatch.detection.rule_files import load_rules
 
@@ -48,12 +48,12 @@ def test_every_published_bucket_of_a_kind_that_is_read_here_is_valid_sigma() -> 
     for scenario in (each for together in thresholds.published().values() for each in together):
         try:
             documents = thresholds.sigma(scenario)
-        except Unsaid:
+        except UnsaidError:
             continue
         for each in documents:
             if "logsource" in each:
                 each["logsource"] = {"category": "webserver"}
-        loaded = load_rules({"a.yml": yaml.safe_dump_all(documents).encode()}, known, placeholders=thresholds._lists())
+        loaded = load_rules({"a.yml": yaml.safe_dump_all(documents).encode()}, known, placeholders=thresholds.lists())
         assert not loaded.refused, loaded.refused
         said += 1
     assert said
@@ -188,7 +188,7 @@ def test_a_filter_becomes_selections(written: str, selections: list[dict[str, An
     ],
 )
 def test_what_has_no_counterpart_is_refused(written: str) -> None:
-    with pytest.raises(Unsaid):
+    with pytest.raises(UnsaidError):
         Filter(written, KINDS)
 
 
