@@ -57,9 +57,18 @@ def _until(value: object) -> datetime:
 
 def _network(value: str) -> str:
     try:
-        return str(ip_network(value))
+        network = ip_network(value)
     except ValueError as error:
         raise ValueError(f"no address or network: {error}") from error
+    if network.prefixlen == 0:
+        raise ValueError("that is every address there is: nothing would be told any more")
+    return str(network)
+
+
+def _not_everything(value: str) -> str:
+    if not value.strip("*?"):
+        raise ValueError("that is everybody and everything: nothing would be told any more")
+    return value
 
 
 def _written(value: object) -> object:
@@ -113,8 +122,8 @@ class Allowed(_Strict):
     playbook: str = ""
     rules: tuple[str, ...] = ()
     addresses: tuple[Annotated[Text, AfterValidator(_network)], ...] = ()
-    accounts: tuple[Text, ...] = ()
-    paths: tuple[Text, ...] = ()
+    accounts: tuple[Annotated[Text, AfterValidator(_not_everything)], ...] = ()
+    paths: tuple[Annotated[Text, AfterValidator(_not_everything)], ...] = ()
 
     @property
     def until_us(self) -> int:
