@@ -95,6 +95,12 @@ def test_everything_else_stays_as_it_was(house: House) -> None:
             "allow:\n  - {until: 2026-12-31, reason: our scanner, addresses: [192.0.2.0/33]}\n",
             "adjustments.yml:2:58: allow.0.addresses.0: no address or network",
         ),
+        (
+            "allow:\n  - {until: 2026-12-31, reason: our scanner, addresses: ['::/0']}\n",
+            "that is every address there is",
+        ),
+        ("allow:\n  - {until: 2026-12-31, reason: our scanner, accounts: ['*']}\n", "that is everybody and everything"),
+        ("allow:\n  - {until: 2026-12-31, reason: our scanner, paths: ['?*']}\n", "that is everybody and everything"),
         ("alow: []\n", 'adjustments.yml:1:1: unknown key "alow"; did you mean "allow"?'),
     ],
 )
