@@ -119,12 +119,13 @@ def test_an_update_is_stored_without_what_was_stored_before() -> None:
 
 
 def test_a_group_that_never_rests_does_not_keep_its_oldest_pages() -> None:
-    correlator, stored = run(), dict[str, bytes]()
-    for minute in range(200):
-        correlator.feed([at(40 * minute), at(40 * minute + 1, f"198.51.100.{minute}")])
+    rule = correlation("seldom", "event_count", "a", 30)
+    correlator, stored = run(rule), dict[str, bytes]()
+    for number in range(200):
+        correlator.feed([at(40 * number), at(40 * number + 1, f"198.51.100.{number}")])
         drained(correlator, stored)
         assert len(stored) < 8
-    assert len(restored(stored).feed([at(40 * 200 + each) for each in range(4)]).alerts) == 0
+    assert restored(stored, rule).groups == correlator.groups
 
 
 def test_what_a_group_was_before_it_was_forgotten_does_not_come_back_with_a_restart() -> None:
@@ -132,14 +133,15 @@ def test_what_a_group_was_before_it_was_forgotten_does_not_come_back_with_a_rest
     correlator, stored = run(), dict[str, bytes]()
     correlator.feed([at(5_000), at(0, "192.0.2.2")], received_us=0)
     drained(correlator, stored)
-    for second in (40, 80):
-        correlator.feed([at(second, "192.0.2.2")])
+    for second, ip in ((40, "192.0.2.2"), (55, "192.0.2.3")):
+        correlator.feed([at(second, ip)])
         drained(correlator, stored)
-    assert correlator.groups == 1
-    correlator.feed([at(81)])
+    assert correlator.groups == 2, "the two others"
+    assert any(b"192.0.2.1" in blob for blob in stored.values()), "its page is still there"
+    correlator.feed([at(56)], received_us=56 * SECOND)
     drained(correlator, stored)
     for each in (correlator, restored(stored)):
-        assert each.feed([at(82)]).late == 0, "it is not late by what was forgotten"
+        assert each.feed([at(57)]).late == 0, "it is not late by what was forgotten"
 
 
 def test_a_page_that_was_emptied_before_it_was_stored_is_never_stored() -> None:
