@@ -1,6 +1,7 @@
 """A process to be killed: a tail, a spool and an engine over the files of one folder, until nothing is left to do.
 
-Called as `crash_run.py FOLDER [PLACE PASSING]`: dies by SIGKILL at the given passing of the given place.
+Called as `crash_run.py FOLDER [PLACE PASSING]`: dies by SIGKILL at the given passing of the given place. If that is one
+of taking new rules in, the rules are loaded again before each chunk.
 """
 
 import os
@@ -25,6 +26,7 @@ class Killer:
 
     def __init__(self, place: str, passing: int) -> None:
         self._place, self._left = place, passing
+        self.reloads = place.endswith("-swap")
 
     def __call__(self, place: str) -> None:
         if place == self._place:
@@ -62,7 +64,8 @@ def main(folder: Path, killer: Any) -> None:
     ledger = Ledger(folder / "ledger.db")
     engine = EmbeddedEngine(spool, stages.WordDetector(), stages.CountCorrelator(), ledger.take, waypoint=killer)
     while tail.poll() or engine.step():
-        pass
+        if killer.reloads:
+            engine.reload(stages.WordDetector(), stages.CountCorrelator())
     spool.close()
 
 

@@ -19,6 +19,8 @@ PLACES = [
     "engine:after-commit",
     "engine:before-deliver",
     "engine:after-deliver",
+    "engine:before-swap",
+    "engine:after-swap",
 ]
 
 
