@@ -3,8 +3,9 @@
 Every key is seen once, then as many updates fall on keys at random. The *floor* adds one to a counter in a dictionary
 and keeps no event, no time, no evidence; the *naive* peer keeps a deque of times for each key, as most would write it,
 and again no event and no evidence. Ours keeps who was concerned and what was seen, answers late and repeated events
-rightly, and gives out what must be stored. All take the same matches; making those is not timed. Every figure comes
-from a process of its own, the ways taken in turn, and is the median of all rounds.
+rightly, and gives out what must be stored; the last two columns leave the giving out aside. All take the same matches;
+making those is not timed. Every figure comes from a process of its own, the ways taken in turn, and is the median of
+all rounds.
 
     python bench/correlation.py                                        # 1,000,000 keys, 5 rounds
     python bench/correlation.py --keys 100000 --rounds 3
@@ -42,6 +43,7 @@ WAYS = {
     "event_count": "event_count",
     "value_count": "value_count",
 }
+FIGURES = ("first", "then", "first_fed", "then_fed", "before", "memory", "after")
 
 
 def correlation(kind: CorrelationKind, least: int = 20) -> Correlation:
@@ -106,9 +108,15 @@ def matches(keys: int) -> Iterator[list[Match]]:
 
 
 Feed = Callable[[Sequence[Match]], object]
+Side = tuple[Feed, Callable[[], object], Callable[[], dict[str, Any]]]
+"""Takes a chunk; gives out what must be stored; tells what came of it."""
 
 
-def floor() -> tuple[Feed, Callable[[], dict[str, Any]]]:
+def nothing() -> None:
+    """The peers store nothing."""
+
+
+def floor() -> Side:
     counts: dict[str, int] = {}
 
     def feed(chunk: Iterable[Match]) -> None:
@@ -116,10 +124,10 @@ def floor() -> tuple[Feed, Callable[[], dict[str, Any]]]:
             key = match.values["src_endpoint.ip"]
             counts[key] = counts.get(key, 0) + 1
 
-    return feed, lambda: {"groups": len(counts)}
+    return feed, nothing, lambda: {"groups": len(counts)}
 
 
-def naive() -> tuple[Feed, Callable[[], dict[str, Any]]]:
+def naive() -> Side:
     windows: dict[str, deque[int]] = {}
 
     def feed(chunk: Iterable[Match]) -> None:
@@ -132,20 +140,19 @@ def naive() -> tuple[Feed, Callable[[], dict[str, Any]]]:
             while times[0] < at - HOUR_US:
                 times.popleft()
 
-    return feed, lambda: {"groups": len(windows)}
+    return feed, nothing, lambda: {"groups": len(windows)}
 
 
-def ours(kind: CorrelationKind) -> tuple[Feed, Callable[[], dict[str, Any]]]:
+def ours(kind: CorrelationKind) -> Side:
     correlator = Correlator(Content({}, {}, (), (correlation(kind),)))
 
-    def feed(chunk: Sequence[Match]) -> None:
-        correlator.feed(chunk)
-        correlator.drain_changes()
+    def told() -> dict[str, Any]:
+        return {"groups": correlator.groups, "shortfalls": dict(correlator.shortfalls)}
 
-    return feed, lambda: {"groups": correlator.groups, "shortfalls": dict(correlator.shortfalls)}
+    return correlator.feed, correlator.drain_changes, told
 
 
-def sides(way: str) -> tuple[Feed, Callable[[], dict[str, Any]]]:
+def side(way: str) -> Side:
     return {"floor": floor, "naive": naive}[way]() if way in {"floor", "naive"} else ours(way)  # type: ignore[arg-type]
 
 
@@ -158,28 +165,43 @@ def resident_mib() -> float:
 
 
 def measure(way: str, keys: int) -> dict[str, Any]:
-    """Seconds of processor time to see every key once and to update keys at random, and memory after the first."""
-    feed, told = sides(way)
+    """Seconds of processor time to see every key once and to update keys at random, and memory after each."""
+    feed, drain, told = side(way)
     settle_memory()
-    before, spent, fed, memory = resident_mib(), [0.0, 0.0], 0, 0.0
+    before, fed, memory = resident_mib(), 0, 0.0
+    feeding, draining = [0.0, 0.0], [0.0, 0.0]
     for chunk in matches(keys):
         second = fed >= keys
         if second and not memory:
             memory = resident_mib()
         begun = time.process_time()
         feed(chunk)
-        spent[second] += time.process_time() - begun
+        taken = time.process_time()
+        drain()
+        feeding[second] += taken - begun
+        draining[second] += time.process_time() - taken
         fed += len(chunk)
-    return {"first": keys / spent[0], "then": keys / spent[1], "before": before, "memory": memory, **told()}
+    both = [sum(each) for each in zip(feeding, draining, strict=True)]
+    return {
+        "first": keys / both[0],
+        "then": keys / both[1],
+        "first_fed": keys / feeding[0],
+        "then_fed": keys / feeding[1],
+        "before": before,
+        "memory": memory,
+        "after": resident_mib(),
+        **told(),
+    }
 
 
 def profile(way: str, keys: int) -> None:
     """Where the time of one way goes."""
-    feed, _ = sides(way)
+    feed, drain, _ = side(way)
     settle_memory()
     profiler = cProfile.Profile()
     for chunk in matches(keys):
         profiler.runcall(feed, chunk)
+        profiler.runcall(drain)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(18)
 
 
@@ -212,13 +234,12 @@ def report(keys: int, rounds: int, ways: Sequence[str]) -> None:
         for way in ways:
             found[way].append(in_a_process(way, keys))
     middle = {
-        way: {what: statistics.median(run[what] for run in runs) for what in ("first", "then", "before", "memory")}
-        for way, runs in found.items()
+        way: {what: statistics.median(run[what] for run in runs) for what in FIGURES} for way, runs in found.items()
     }
     print(f"{keys:,} keys, {rounds} rounds, medians; updates a second of processor time\n")
     print(
         f"{'way':38} {'first of a key':>15} {'at random':>12} {'naive : way':>12}"
-        f" {'MiB at all keys':>16} {'bytes a key':>12}"
+        f" {'MiB at all keys':>16} {'bytes a key':>12} {'MiB at the end':>15} {'first, fed':>12} {'random, fed':>12}"
     )
     for way, each in middle.items():
         both = 2 / (1 / each["first"] + 1 / each["then"])
@@ -227,7 +248,8 @@ def report(keys: int, rounds: int, ways: Sequence[str]) -> None:
         a_key = (each["memory"] - each["before"]) * 1048576 / keys
         print(
             f"{WAYS[way]:38} {each['first']:15,.0f} {each['then']:12,.0f} {ratio:>12}"
-            f" {each['memory']:16,.0f} {a_key:12,.0f}"
+            f" {each['memory']:16,.0f} {a_key:12,.0f} {each['after']:15,.0f}"
+            f" {each['first_fed']:12,.0f} {each['then_fed']:12,.0f}"
         )
     for way, runs in found.items():
         for what, count in runs[-1].get("shortfalls", {}).items():
