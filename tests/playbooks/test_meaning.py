@@ -10,6 +10,7 @@ from breachwatch.assessment.inputs import INPUTS, Inputs
 from breachwatch.assessment.severity import assess
 from breachwatch.detection.playbook import Playbook
 from breachwatch.filings.forms import package_forms
+from breachwatch.kernel.yaml import read
 
 KINDS = sorted(path.parent.name for path in (Path(__file__).parents[2] / "playbooks").glob("*/playbook.yml"))
 FIRST_SIX = {
@@ -43,7 +44,12 @@ AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
     "record-enumeration": {"user.uid": None},
     "off-hours-bulk-access": {"user.uid": None},
     "privileged-misuse": {"user.uid": ("staff_read_unassigned",)},
-    "misdirected-mail": {"user.uid": ("mail_to_wrong_address", "data_mailed_out")},
+    "misdirected-mail": {
+        "user.uid": ("mail_to_wrong_address", "data_mailed_out"),
+        "email.to": (),
+        "email.cc": (),
+        "unmapped.recipients": (),
+    },
     "account-takeover": {
         "user.name": (
             "m365_signed_in",
@@ -69,7 +75,8 @@ AFFECTED: dict[str, dict[str, tuple[str, ...] | None]] = {
             "mail_forwarded_out_of_domain",
             "all_mail_hidden",
             "telling_mail_hidden",
-        )
+        ),
+        "ParametersByName.Identity": (),
     },
 }
 """Who counts as affected: field to the rules whose events say so, None for every rule."""
@@ -214,3 +221,32 @@ def test_art_5_1_c_evidence_names_no_person_in_clear(playbooks: dict[str, Playbo
     evidence = set(playbooks[kind].detection.evidence)
     assert not evidence & {"user.uid", "user.name", "actor.user.name", "message", "http_request.referrer"}
     assert not any("url" in path for path in evidence)  # an address may hold a name or a number of a person
+
+
+NAMES_PEOPLE = {
+    "user.uid",
+    "user.name",
+    "user.email_addr",
+    "email.to",
+    "email.cc",
+    "email.from",
+    "unmapped.recipients",
+    "ParametersByName.Identity",
+    "cs-username",
+}
+"""Fields that name somebody who did nothing, or need not have: actors stay readable, for they must be stopped."""
+
+
+@each_kind
+def test_art_4_5_whoever_is_grouped_or_counted_is_a_pseudonym(playbooks: dict[str, Playbook], kind: str) -> None:
+    path = Path(__file__).parents[2] / "playbooks" / kind / "detection.yml"
+    if not path.is_file():
+        return
+    used: set[str] = set()
+    for document in path.read_text("utf-8").split("\n---\n"):
+        terms = (read(document.encode(), str(path)).data or {}).get("correlation", {})
+        used.update(terms.get("group-by", ()))
+        condition = terms.get("condition")
+        counted = condition.get("field", ()) if isinstance(condition, dict) else ()
+        used.update([counted] if isinstance(counted, str) else counted)
+    assert used & NAMES_PEOPLE <= {subject.field for subject in playbooks[kind].detection.subjects}
