@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
 
+from breachwatch.detection.condition_table import Table
 from breachwatch.detection.conditions import Condition
 from breachwatch.detection.folders import Folder
 from breachwatch.detection.meaning import check_meaning, knows
@@ -320,7 +321,8 @@ class _Linker:
         meaning = self.playbook.detection if self.playbook is not None else None
         sources = self._sources_of(draft)
         lateness = max((self.sources[each].allowed_lateness for each in sources), default=timedelta())
-        shape = blake2b(repr((terms.kind, inputs, group)).encode(), digest_size=8).hexdigest()
+        means = [self._means(each) for each in self._targets.get(draft.id, (draft,))]
+        shape = blake2b(repr((terms.kind, inputs, group, means)).encode(), digest_size=8).hexdigest()
         made = Correlation(
             playbook=self.playbook.id if self.playbook is not None else "",
             id=draft.id,
@@ -345,6 +347,15 @@ class _Linker:
         )
         self._made[draft.id] = made
         self.made.correlations.append(made)
+
+    def _means(self, draft: Draft) -> str:
+        """What a rule matches, or a correlation counts, in a form that changes if that does."""
+        if draft.id in self._made:
+            return self._made[draft.id].shape
+        table = Table()
+        if draft.condition is not None:
+            table.add(draft.condition)
+        return repr(table.rows)
 
     def _rule(self, draft: Draft, condition: Condition) -> Rule:
         return Rule(

@@ -300,3 +300,13 @@ def test_a_group_is_shown_by_its_ocsf_path_however_the_rule_wrote_it(tree: Tree)
     (correlation,) = load({**tree, DETECTION: native}).correlations
     assert correlation.group == ("actor.user.uid",)
     assert correlation.inputs[0].group == ("actor.id",)
+
+
+def test_windows_go_on_under_another_threshold_but_not_when_rules_match_otherwise(tree: Tree) -> None:
+    def shape(old: str = "", new: str = "") -> str:
+        assert old in tree[DETECTION]
+        (correlation,) = load({**tree, DETECTION: tree[DETECTION].replace(old, new)}).correlations
+        return correlation.shape
+
+    assert shape("gte: 3", "gte: 4") == shape()
+    assert shape("[export, download]", "[export]") != shape()
