@@ -27,7 +27,7 @@ from breachwatch.kernel.streams import Match
 
 MAX_EVENTS = 32
 """Most events of a row; a group with more to remember becomes a window."""
-ROW_COSTS, EVENT_COSTS = 140, 175
+ROW_COSTS, EVENT_COSTS = 110, 200
 """Bytes of memory of a row beyond its events, its name and its places in a table and in a calendar; and of each event
 beyond what is written of it."""
 
