@@ -27,8 +27,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation, CorrelationKind, Input
 from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.ids import EventId, SubjectRef, base32

@@ -26,14 +26,14 @@ from bench.detection.jobs import job
 from bench.detection.lanes import LANES, write_lane
 from bench.detection.peers import CACHE
 from bench.detection.rule_sets import unpacked
-from breachwatch.detection.compiler import value_test
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not, SameAs, Where
-from breachwatch.detection.finder import Finder
-from breachwatch.detection.matcher import Matcher
-from breachwatch.detection.rarity import choose, guess, learned
+from breachwatch.detection.matching.compiler import value_test
+from breachwatch.detection.matching.finder import Finder
+from breachwatch.detection.matching.matcher import Matcher
+from breachwatch.detection.matching.rarity import choose, guess, learned
+from breachwatch.detection.matching.scan import Scan
+from breachwatch.detection.matching.witnesses import Clause, Seen
 from breachwatch.detection.rules import Rule
-from breachwatch.detection.scan import Scan
-from breachwatch.detection.witnesses import Clause, Seen
 from breachwatch.sources.event import Event
 from breachwatch.sources.source import Source
 

@@ -30,9 +30,9 @@ from breachwatch.collectors.file_tail import FileTail
 from breachwatch.collectors.whole_files import read_whole
 from breachwatch.demo.people import customers
 from breachwatch.demo.shop import AUDIT, day
-from breachwatch.detection.content import Content, load_content, read_tree
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
 from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.memory import settle_memory

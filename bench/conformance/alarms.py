@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 
 from bench.conformance.cases import ARRIVED, data, sources
-from breachwatch.detection.content import Content, load_content, read_tree
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
 from breachwatch.kernel.ids import EventId, event_ids
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.shipped import shipped

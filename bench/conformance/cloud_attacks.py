@@ -17,9 +17,9 @@ from typing import Any
 
 from bench.conformance.cases import ARRIVED, data, sources
 from breachwatch.collectors.whole_files import record_batches
-from breachwatch.detection.content import Content, load_content, read_tree
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
 from breachwatch.engines.replay import replay
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.streams import Alert, Chunk

@@ -19,10 +19,10 @@ from typing import Any
 import yaml
 
 from bench.conformance.cases import ARRIVED, data, sources
-from breachwatch.detection.content import load_content, read_tree
-from breachwatch.detection.finder import Finder
-from breachwatch.detection.rule_files import load_rules
+from breachwatch.detection.matching.finder import Finder
+from breachwatch.detection.playbooks.content import load_content, read_tree
 from breachwatch.detection.rules import Rule
+from breachwatch.detection.sigma.rule_files import load_rules
 from breachwatch.kernel.shipped import shipped
 from breachwatch.kernel.time import to_microseconds
 from breachwatch.notices.placeholders import PLACEHOLDERS

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
-from breachwatch.detection.playbook import DetectionMeaning, Playbook
-from breachwatch.detection.ruleset import RuleSet
+from breachwatch.detection.playbooks.content import Content
+from breachwatch.detection.playbooks.playbook import DetectionMeaning, Playbook
+from breachwatch.detection.sigma.ruleset import RuleSet
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.streams import Alert, Chunk
 from breachwatch.sources.source import Source

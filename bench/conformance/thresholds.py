@@ -25,7 +25,7 @@ from bench.conformance import crowdsec
 from bench.conformance.cases import Case, data, sources
 from bench.conformance.filters import Filter, UnsaidError, field_of
 from bench.conformance.running import alerts_of
-from breachwatch.detection.rule_files import load_rules
+from breachwatch.detection.sigma.rule_files import load_rules
 
 RULES = Path(__file__).resolve().parents[2] / "tests" / "conformance" / "rules" / "thresholds"
 RUNGS = (*range(1, 13), 16, 24, 32)

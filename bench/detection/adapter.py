@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from breachwatch.detection.content import read_tree
-from breachwatch.detection.finder import Finder
-from breachwatch.detection.rule_files import load_rules
+from breachwatch.detection.matching.finder import Finder
+from breachwatch.detection.playbooks.content import read_tree
+from breachwatch.detection.sigma.rule_files import load_rules
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 

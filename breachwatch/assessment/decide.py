@@ -7,7 +7,7 @@ from breachwatch.assessment import commands, facts
 from breachwatch.assessment.inputs import Inputs, People, band_of
 from breachwatch.assessment.severity import assess
 from breachwatch.assessment.state import Assessment
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.kernel.asking import require_role, require_text
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
 from breachwatch.kernel.shapes import did_you_mean

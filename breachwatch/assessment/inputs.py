@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
-from breachwatch.detection.playbook import DataClass, SeverityDefaults
+from breachwatch.detection.playbooks.playbook import DataClass, SeverityDefaults
 from breachwatch.kernel.errors import RefusedError
 from breachwatch.kernel.shapes import did_you_mean
 

@@ -10,7 +10,7 @@ from rich.tree import Tree
 from breachwatch import wiring
 from breachwatch.cli.common import WIDE, out, write_json
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not
-from breachwatch.detection.explain import Explanation, Part
+from breachwatch.detection.matching.explain import Explanation, Part
 
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Say why a record matches a rule or does not: each part, and what it saw.")

@@ -6,7 +6,7 @@ Source: the format as Jenkins and GitLab read it: a suite of cases, a case with 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from breachwatch.detection.lint import Finding, Linted
+from breachwatch.detection.trying.lint import Finding, Linted
 
 
 def junit(linted: Sequence[Linted], name: str) -> bytes:

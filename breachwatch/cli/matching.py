@@ -30,7 +30,7 @@ from breachwatch.cli.common import (
 from breachwatch.cli.explaining import ExplainOption, RecordOption, RuleOption
 from breachwatch.cli.explaining import tell as tell_explained
 from breachwatch.cli.rules import FolderArgument, rules_app
-from breachwatch.detection.ruleset import RuleSet
+from breachwatch.detection.sigma.ruleset import RuleSet
 from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.errors import Problem
 from breachwatch.kernel.time import from_microseconds, rfc3339

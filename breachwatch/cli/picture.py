@@ -5,7 +5,7 @@ from html import escape
 
 from breachwatch.cli.common import plural
 from breachwatch.cli.tuned import threshold_text, timespan_text
-from breachwatch.detection.tuning import Trial, Tuned
+from breachwatch.detection.trying.tuning import Trial, Tuned
 
 BAR = 24
 """Characters of the longest bar."""

@@ -30,8 +30,8 @@ from breachwatch.cli.common import (
 from breachwatch.cli.explaining import ExplainOption, RecordOption, RuleOption
 from breachwatch.cli.explaining import tell as tell_explained
 from breachwatch.cli.root import TRY, app
-from breachwatch.detection.findings import detection_finding
-from breachwatch.detection.stix import stix_bundle
+from breachwatch.detection.telling.findings import detection_finding
+from breachwatch.detection.telling.stix import stix_bundle
 from breachwatch.engines.memory import settle_memory
 from breachwatch.kernel.streams import Alert, Tally, alert_line
 

@@ -22,8 +22,8 @@ from breachwatch.cli.common import (
 )
 from breachwatch.cli.junit import junit
 from breachwatch.cli.root import TRY, app
-from breachwatch.detection.coverage import Coverage, coverage, navigator_layer
-from breachwatch.detection.lint import Linted, count
+from breachwatch.detection.trying.coverage import Coverage, coverage, navigator_layer
+from breachwatch.detection.trying.lint import Linted, count
 
 rules_app = typer.Typer(
     help="Sigma rules: what they match, whether they are well written, what they cover.", no_args_is_help=True

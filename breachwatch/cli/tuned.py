@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from breachwatch.detection.tuning import Trial, Tuned
+from breachwatch.detection.trying.tuning import Trial, Tuned
 
 _SIGNS = {"gte": "≥", "gt": ">", "lte": "≤", "lt": "<", "eq": "=", "neq": "≠"}
 _UNITS = ((604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))

@@ -34,8 +34,8 @@ from breachwatch.cli.common import (
 from breachwatch.cli.picture import BAR, bar, svg
 from breachwatch.cli.root import TRY, app
 from breachwatch.cli.tuned import threshold_text, timespan_text, tuned_lines
-from breachwatch.detection.adjustments import timespan_of
-from breachwatch.detection.tuning import Tuned
+from breachwatch.detection.trying.adjustments import timespan_of
+from breachwatch.detection.trying.tuning import Tuned
 from breachwatch.engines.memory import settle_memory
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import orjson
 
 from breachwatch.collectors.lines import MAX_RECORD_BYTES, CappedBuffer, Record
-from breachwatch.sources.csv_lines import splitter
+from breachwatch.sources.formats.csv_lines import splitter
 
 _SIGNS = (",", ";", "\t", "|")
 _NAME = re.compile(r"[\w .:()/@#-]{1,200}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import maxminddb
 
-from breachwatch.detection.enrichment import Asset, Enrichment, Locate, Network, Place, Ranges
+from breachwatch.detection.telling.enrichment import Asset, Enrichment, Locate, Network, Place, Ranges
 from breachwatch.kernel.errors import ContentError, Problem
 
 _ASSETS, _NETWORKS = ("asset", "owner"), ("network", "name")

@@ -4,11 +4,11 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from breachwatch.detection.adjustments import Allowed
-from breachwatch.detection.allow_lists import allow_lists
-from breachwatch.detection.content import Content
-from breachwatch.detection.finder import Finder
-from breachwatch.detection.tellers import Teller
+from breachwatch.detection.matching.finder import Finder
+from breachwatch.detection.playbooks.content import Content
+from breachwatch.detection.telling.tellers import Teller
+from breachwatch.detection.trying.adjustments import Allowed
+from breachwatch.detection.trying.allow_lists import allow_lists
 from breachwatch.kernel.ids import EventId, event_ids
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Chunk, DeadLetter, Match, Tally

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.incidents import commands, facts
 from breachwatch.incidents.state import Incident, NotRaised, Status
 from breachwatch.kernel.asking import require_past, require_role, require_text

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from breachwatch.assessment.facts import Level
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.filings.facts import FilingApproved
 from breachwatch.filings.forms.model import SEPARATOR
 from breachwatch.filings.meta import FilingMeta

@@ -1,6 +1,6 @@
 """How many people and records: what the evidence supports, as a number or an honest range, or nothing."""
 
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.incidents.facts import AlertJoined
 from breachwatch.pipeline.case import Case
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.filings.commands import ApproveFiling
 from breachwatch.filings.export import to_json
 from breachwatch.filings.form import FilledForm, approved_form, fill

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from breachwatch.clocks.regimes import Regime
-from breachwatch.detection.playbook import ChecklistItem, FilingDefaults, NoticeTemplate, Playbook, SeverityDefaults
+from breachwatch.detection.playbooks.playbook import (
+    ChecklistItem,
+    FilingDefaults,
+    NoticeTemplate,
+    Playbook,
+    SeverityDefaults,
+)
 from breachwatch.filings.forms.model import Form
 from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.organisation import Organisation

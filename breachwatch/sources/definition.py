@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from breachwatch.sources.normalisers import NORMALISERS
+from breachwatch.sources.formats.times import reader
 from breachwatch.sources.parsers import PARSERS
+from breachwatch.sources.services.normalisers import NORMALISERS
 from breachwatch.sources.source import Path
-from breachwatch.sources.times import reader
 
 WITH_PARSER = ("lines", "syslog-lines")
 """Formats whose records a parser of `parsers.PARSERS` reads; it also tells their times."""

@@ -4,26 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from breachwatch.sources import (
+from breachwatch.sources.event import Parse
+from breachwatch.sources.formats import combined, json_access
+from breachwatch.sources.programs import (
     apache,
     auditd,
     authlog,
-    combined,
     fail2ban,
     haproxy,
     iis,
-    json_access,
-    keycloak,
     mail,
     mongodb,
     mssql,
     mysql,
     nginx,
     postgresql,
-    s3_access,
     sshd,
 )
-from breachwatch.sources.event import Parse
+from breachwatch.sources.services import keycloak, s3_access
 from breachwatch.sources.source import Raw
 
 

@@ -12,20 +12,20 @@ from pydantic import ValidationError
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shapes import did_you_mean, problems_of
 from breachwatch.kernel.yaml import Node, read
-from breachwatch.sources import cef, combined, csv_lines, leef, logfmt, rfc5424
-from breachwatch.sources.carriers import Decode, carrier_parser
 from breachwatch.sources.definition import HEADED, WITH_PARSER, Definition, Derivation, derived_name, known_zone
 from breachwatch.sources.event import Parse
-from breachwatch.sources.event_reader import Derived, event_reader, with_derived
-from breachwatch.sources.json_glance import Glanced, json_glance
-from breachwatch.sources.json_lines import Prepare, json_parser
-from breachwatch.sources.json_survey import INSTANTS, Surveyor
-from breachwatch.sources.normalisers import GLANCED_BY, MADE_BY, NORMALISERS, PIECED
+from breachwatch.sources.formats import cef, combined, csv_lines, leef, logfmt, rfc5424
+from breachwatch.sources.formats.carriers import Decode, carrier_parser
+from breachwatch.sources.formats.event_reader import Derived, event_reader, with_derived
+from breachwatch.sources.formats.json_glance import Glanced, json_glance
+from breachwatch.sources.formats.json_lines import Prepare, json_parser
+from breachwatch.sources.formats.json_survey import INSTANTS, Surveyor
+from breachwatch.sources.formats.times import reader
+from breachwatch.sources.formats.unwrapping import Pairs, preparation
 from breachwatch.sources.parsers import PARSERS
+from breachwatch.sources.services.normalisers import GLANCED_BY, MADE_BY, NORMALISERS, PIECED
 from breachwatch.sources.source import Answers, Framing, MakeSurvey, Raw, Source
 from breachwatch.sources.source import Path as SourcePath
-from breachwatch.sources.times import reader
-from breachwatch.sources.unwrapping import Pairs, preparation
 
 _DECODERS: dict[str, Callable[[tzinfo], Decode]] = {
     "cef": cef.decoder,

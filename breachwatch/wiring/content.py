@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from breachwatch.detection.adjustments import Adjustments, adjusted, read_adjustments
-from breachwatch.detection.check import check
-from breachwatch.detection.content import Content, load_content, read_tree
+from breachwatch.detection.playbooks.check import check
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
+from breachwatch.detection.trying.adjustments import Adjustments, adjusted, read_adjustments
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.shipped import shipped
 from breachwatch.notices.placeholders import PLACEHOLDERS

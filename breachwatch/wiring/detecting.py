@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from breachwatch.detection.adjustments import Adjustments
-from breachwatch.detection.content import Content, load_content, read_tree
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
+from breachwatch.detection.trying.adjustments import Adjustments
 from breachwatch.engines.reloading import digest_of
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.shipped import shipped

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from breachwatch.collectors.whole_files import read_records
 from breachwatch.detection.conditions import Condition
-from breachwatch.detection.content import read_tree
-from breachwatch.detection.explain import Explanation, explain
-from breachwatch.detection.finder import Finder
+from breachwatch.detection.matching.explain import Explanation, explain
+from breachwatch.detection.matching.finder import Finder
+from breachwatch.detection.playbooks.content import read_tree
 from breachwatch.detection.rules import Rule
-from breachwatch.detection.sigma_collections import rules_of
-from breachwatch.detection.sigma_detection import DetectionReader
+from breachwatch.detection.sigma.sigma_collections import rules_of
+from breachwatch.detection.sigma.sigma_detection import DetectionReader
 from breachwatch.kernel.errors import ContentError, NotFoundError, Problem
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.shipped import shipped

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from breachwatch.collectors.file_ranges import cut_files, read_range
 from breachwatch.collectors.whole_files import in_one_piece
-from breachwatch.detection.finder import Finder
-from breachwatch.detection.pipelines import load_pipelines
-from breachwatch.detection.placeholders import Placeholders
-from breachwatch.detection.rule_files import load_rules
+from breachwatch.detection.matching.finder import Finder
 from breachwatch.detection.rules import Rule
-from breachwatch.detection.ruleset import RuleSet, ruleset_key
+from breachwatch.detection.sigma.pipelines import load_pipelines
+from breachwatch.detection.sigma.placeholders import Placeholders
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.ruleset import RuleSet, ruleset_key
 from breachwatch.engines.replay_parallel import Given, Matched, matched
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.ids import EventId

@@ -10,10 +10,10 @@ import orjson
 
 from breachwatch.collectors.lines import Record
 from breachwatch.collectors.whole_files import read_records
-from breachwatch.detection.finder import Finder
-from breachwatch.detection.proposals import Proposal, filter_document, propose
-from breachwatch.detection.rule_files import load_rules
+from breachwatch.detection.matching.finder import Finder
 from breachwatch.detection.rules import Rule
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.trying.proposals import Proposal, filter_document, propose
 from breachwatch.kernel.errors import ContentError, NotFoundError, RefusedError
 from breachwatch.kernel.shapes import did_you_mean
 from breachwatch.kernel.time import to_microseconds

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from breachwatch.collectors.file_ranges import cut_files, read_range
 from breachwatch.collectors.whole_files import in_one_piece
-from breachwatch.detection.adjustments import Adjustments
-from breachwatch.detection.check import only
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
-from breachwatch.detection.tuning import Tuned, Tuning
+from breachwatch.detection.playbooks.check import only
+from breachwatch.detection.playbooks.content import Content
+from breachwatch.detection.trying.adjustments import Adjustments
+from breachwatch.detection.trying.tuning import Tuned, Tuning
 from breachwatch.engines.replay import replay
 from breachwatch.engines.replay_parallel import Given, MatchedChunk, matched
 from breachwatch.kernel.errors import NotFoundError

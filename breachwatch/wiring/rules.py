@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from breachwatch.detection.content import read_tree
-from breachwatch.detection.coverage import Tagged, read_tags
-from breachwatch.detection.lint import Linted, lint
+from breachwatch.detection.playbooks.content import read_tree
+from breachwatch.detection.trying.coverage import Tagged, read_tags
+from breachwatch.detection.trying.lint import Linted, lint
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.sources.registry import load_sources
 

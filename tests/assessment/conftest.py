@@ -2,7 +2,7 @@
 
 import pytest
 
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 
 
 @pytest.fixture(scope="session")

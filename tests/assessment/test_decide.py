@@ -14,7 +14,7 @@ from breachwatch.assessment.commands import ChangeInput, DecideRisk, ProposeSeve
 from breachwatch.assessment.decide import decide, evolve
 from breachwatch.assessment.inputs import INPUTS
 from breachwatch.assessment.state import Assessment
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.kernel.errors import OutOfOrderError, RefusedError
 from breachwatch.kernel.facts import SYSTEM, Actor
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breachwatch.assessment.inputs import INPUTS, Inputs, band_of, spec_of, why_of
-from breachwatch.detection.playbook import Playbook, SeverityDefaults
+from breachwatch.detection.playbooks.playbook import Playbook, SeverityDefaults
 from breachwatch.kernel.errors import RefusedError
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from breachwatch.cli.picture import bar, svg
 from breachwatch.detection.rules import Correlation
-from breachwatch.detection.tuning import Trial, Tuned
+from breachwatch.detection.trying.tuning import Trial, Tuned
 
 MINUTE = 60_000_000
 

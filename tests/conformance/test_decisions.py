@@ -10,7 +10,7 @@ import yaml
 
 from bench.conformance import decisions
 from bench.conformance.decisions import Decision, Score
-from breachwatch.detection.content import read_tree
+from breachwatch.detection.playbooks.content import read_tree
 
 RULES = [document for body in read_tree(decisions.RULES).values() for document in yaml.safe_load_all(body)]
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection.compiler import Compiler
-from breachwatch.detection.matcher import Matcher
+from breachwatch.detection.matching.compiler import Compiler
+from breachwatch.detection.matching.matcher import Matcher
 from breachwatch.detection.rules import Rule
-from breachwatch.detection.sigma_documents import Draft, read_documents
+from breachwatch.detection.sigma.sigma_documents import Draft, read_documents
 from breachwatch.kernel.yaml import read
 from breachwatch.sources.event import Ignored
 from breachwatch.sources.source import Source

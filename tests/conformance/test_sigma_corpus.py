@@ -14,11 +14,11 @@ import pytest
 from sigma.conditions import ConditionAND, ConditionIdentifier, ConditionNOT, ConditionOR, ConditionSelector
 from sigma.conditions import SigmaCondition as ConditionText
 
-from breachwatch.detection.compiler import Compiler
-from breachwatch.detection.content import read_tree
-from breachwatch.detection.rule_files import load_rules
-from breachwatch.detection.ruleset import RuleSet
-from breachwatch.detection.sigma_condition import Expression, Joined, Name, Negated, Some, read_condition
+from breachwatch.detection.matching.compiler import Compiler
+from breachwatch.detection.playbooks.content import read_tree
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.ruleset import RuleSet
+from breachwatch.detection.sigma.sigma_condition import Expression, Joined, Name, Negated, Some, read_condition
 from breachwatch.kernel.yaml import read_all
 from breachwatch.sources.event import Ignored
 from breachwatch.sources.registry import load_sources

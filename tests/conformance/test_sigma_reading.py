@@ -50,7 +50,7 @@ from breachwatch.detection.conditions import (
     Truth,
     Where,
 )
-from breachwatch.detection.sigma_documents import read_documents
+from breachwatch.detection.sigma.sigma_documents import read_documents
 from breachwatch.kernel.yaml import read_all
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

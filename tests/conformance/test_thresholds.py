@@ -16,7 +16,7 @@ from bench.conformance import thresholds
 from bench.conformance.cases import Case, sources
 from bench.conformance.filters import Filter, UnsaidError
 from bench.conformance.running import alerts_of
-from breachwatch.detection.rule_files import load_rules
+from breachwatch.detection.sigma.rule_files import load_rules
 
 LEAK_MS = 10_000
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from breachwatch.detection.compiler import Compiler
 from breachwatch.detection.conditions import AllOf, Condition
-from breachwatch.detection.routing import fits
-from breachwatch.detection.sigma_documents import read_documents
+from breachwatch.detection.matching.compiler import Compiler
+from breachwatch.detection.sigma.routing import fits
+from breachwatch.detection.sigma.sigma_documents import read_documents
 from breachwatch.kernel.time import from_microseconds, to_microseconds
 from breachwatch.kernel.yaml import read
 from breachwatch.sources.event import Event

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from breachwatch.clocks.regimes import package_regimes
 from breachwatch.console.app import ConsoleParts, create_app
 from breachwatch.console.passwords import one_time_code, token_hash
-from breachwatch.detection.playbook import (
+from breachwatch.detection.playbooks.playbook import (
     ChecklistItem,
     DetectionMeaning,
     FilingDefaults,

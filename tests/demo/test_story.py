@@ -7,9 +7,9 @@ import pytest
 
 from breachwatch.demo.people import customers
 from breachwatch.demo.shop import AUDIT, ENTERED, EXPORTED, day
-from breachwatch.detection.content import load_content, read_tree
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.detection.playbooks.content import load_content, read_tree
 from breachwatch.engines.replay import replay
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.streams import Alert, Chunk

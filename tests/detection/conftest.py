@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection.compiler import Compiler
-from breachwatch.detection.sigma_documents import Draft, read_documents
+from breachwatch.detection.matching.compiler import Compiler
+from breachwatch.detection.sigma.sigma_documents import Draft, read_documents
 from breachwatch.sources.event import Ignored
 from breachwatch.sources.source import Source
 

@@ -21,15 +21,15 @@ from typing import Any
 from plain import holds
 
 from breachwatch.detection import conditions as c
-from breachwatch.detection.finder import Finder
+from breachwatch.detection.matching.finder import Finder
 from breachwatch.detection.rules import Rule
 from breachwatch.sources.event import Dead, Event, Outcome, printable
-from breachwatch.sources.event_reader import Derived, event_reader
-from breachwatch.sources.json_glance import Glanced
-from breachwatch.sources.json_lines import json_parser
-from breachwatch.sources.json_survey import Surveyor
+from breachwatch.sources.formats.event_reader import Derived, event_reader
+from breachwatch.sources.formats.json_glance import Glanced
+from breachwatch.sources.formats.json_lines import json_parser
+from breachwatch.sources.formats.json_survey import Surveyor
+from breachwatch.sources.formats.times import reader
 from breachwatch.sources.source import Raw, Source
-from breachwatch.sources.times import reader
 
 RECEIVED_US = 1_800_000_000_000_000
 RULES, RECORDS = 40, 125

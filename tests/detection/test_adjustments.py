@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection.adjustments import Adjustments, adjusted, named, read_adjustments
-from breachwatch.detection.allow_lists import allow_lists, condition_of
-from breachwatch.detection.content import Content, load_content, read_tree
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
+from breachwatch.detection.trying.adjustments import Adjustments, adjusted, named, read_adjustments
+from breachwatch.detection.trying.allow_lists import allow_lists, condition_of
 from breachwatch.kernel.errors import ContentError
 from breachwatch.kernel.time import to_microseconds
 from breachwatch.notices.placeholders import PLACEHOLDERS

@@ -5,9 +5,9 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.detection.chains import Chains
-from breachwatch.detection.crossings import crossings, scan_from
-from breachwatch.detection.entries import Entry
+from breachwatch.detection.correlating.chains import Chains
+from breachwatch.detection.correlating.crossings import crossings, scan_from
+from breachwatch.detection.correlating.entries import Entry
 from breachwatch.detection.rules import Correlation, Input
 
 SPAN = 6

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from breachwatch.detection.cases import Case
-from breachwatch.detection.check import check
+from breachwatch.detection.playbooks.cases import Case
+from breachwatch.detection.playbooks.check import check
 from breachwatch.sources.registry import load_sources
 
 CASE = "playbooks/data-copy/cases/three.yml"

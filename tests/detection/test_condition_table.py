@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.detection.condition_table import Table, conditions_of
 from breachwatch.detection.conditions import (
     AllOf,
     AnyOf,
@@ -23,6 +22,7 @@ from breachwatch.detection.conditions import (
     Where,
     Wild,
 )
+from breachwatch.detection.sigma.condition_table import Table, conditions_of
 
 texts = st.text(max_size=5)
 numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)

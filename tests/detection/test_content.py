@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from breachwatch.detection.content import Content, load_content
+from breachwatch.detection.playbooks.content import Content, load_content
 from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.sources.registry import load_sources
 

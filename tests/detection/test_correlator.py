@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection import window as window_module
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating import window as window_module
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation, Input
 from breachwatch.kernel.ids import EventId, SubjectRef
 from breachwatch.kernel.streams import Alert, Match

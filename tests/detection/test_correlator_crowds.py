@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection import window as window_module
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating import window as window_module
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.correlating.signals import MAX_COMBINATIONS
+from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation, Input
-from breachwatch.detection.signals import MAX_COMBINATIONS
 from breachwatch.kernel.ids import EventId, SubjectRef
 from breachwatch.kernel.streams import Alert, Match
 

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation, Input
 from breachwatch.kernel.ids import EventId, SubjectRef, derive
 from breachwatch.kernel.streams import Alert, Match

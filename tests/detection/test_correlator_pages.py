@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
-from breachwatch.detection.row_pages import ROWS_PER_PAGE
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.correlating.row_pages import ROWS_PER_PAGE
+from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation, CorrelationKind, Input
 from breachwatch.kernel.ids import EventId, SubjectRef
 from breachwatch.kernel.streams import Match

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
-from breachwatch.detection.measures import number_of, statistic
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.correlating.measures import number_of, statistic
+from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation, CorrelationKind, Input, Op
 from breachwatch.kernel.ids import EventId, SubjectRef
 from breachwatch.kernel.streams import Alert, Match

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachwatch.detection.content import Content
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation, CorrelationKind, Input, Op
 from breachwatch.kernel.ids import EventId, SubjectRef
 from breachwatch.kernel.streams import Match

@@ -1,6 +1,6 @@
 """What rules are tagged with, as a table and as a layer of ATT&CK Navigator."""
 
-from breachwatch.detection.coverage import Tagged, coverage, navigator_layer, read_tags
+from breachwatch.detection.trying.coverage import Tagged, coverage, navigator_layer, read_tags
 
 RULE = "title: {}\nlevel: {}\ntags: {}\nlogsource: {{product: linux}}\ndetection: {{a: {{x: 1}}, condition: a}}\n"
 

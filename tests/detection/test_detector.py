@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from breachwatch.detection.content import Content, load_content
 from breachwatch.detection.detector import Detector
-from breachwatch.detection.tellers import MAX_LISTED, MAX_VALUE
+from breachwatch.detection.playbooks.content import Content, load_content
+from breachwatch.detection.telling.tellers import MAX_LISTED, MAX_VALUE
 from breachwatch.kernel.ids import event_id
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.streams import Chunk, DeadLetter, Match

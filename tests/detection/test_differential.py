@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from breachwatch.detection import scan
+from breachwatch.detection.matching import scan
 
 
 def load(name: str) -> ModuleType:

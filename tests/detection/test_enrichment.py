@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.detection.enrichment import Asset, Enrichment, Place, Ranges
+from breachwatch.detection.telling.enrichment import Asset, Enrichment, Place, Ranges
 
 NETWORKS = [
     (ip_network("198.51.100.0/24"), "office"),

@@ -24,7 +24,7 @@ from breachwatch.detection.conditions import (
     Where,
     Wild,
 )
-from breachwatch.detection.explain import explain, in_words
+from breachwatch.detection.matching.explain import explain, in_words
 from breachwatch.detection.rules import Rule
 from breachwatch.sources.event import Dead, Event, Ignored, Outcome
 from breachwatch.sources.source import Raw, Source

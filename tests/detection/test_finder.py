@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachwatch.detection import finder as module
 from breachwatch.detection.conditions import AllOf, AnyOf, Condition, Not, Number, Text, Where, Wild
-from breachwatch.detection.finder import Finder
+from breachwatch.detection.matching import finder as module
+from breachwatch.detection.matching.finder import Finder
 from breachwatch.detection.rules import Rule
 from breachwatch.sources.event import Dead, Event, Ignored, Outcome
 from breachwatch.sources.registry import load_sources

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from stix2validator import ValidationOptions, validate_string
 
-from breachwatch.detection.findings import OCSF_VERSION, detection_finding
-from breachwatch.detection.stix import stix_bundle
+from breachwatch.detection.telling.findings import OCSF_VERSION, detection_finding
+from breachwatch.detection.telling.stix import stix_bundle
 from breachwatch.kernel.ids import AlertId, SubjectRef
 from breachwatch.kernel.streams import Alert
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from breachwatch.detection.content import read_tree
-from breachwatch.detection.lint import Finding, count, lint
+from breachwatch.detection.playbooks.content import read_tree
+from breachwatch.detection.trying.lint import Finding, count, lint
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source
 

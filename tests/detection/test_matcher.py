@@ -6,7 +6,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breachwatch.detection.compiler import Compiler
 from breachwatch.detection.conditions import (
     AllOf,
     AnyOf,
@@ -22,7 +21,8 @@ from breachwatch.detection.conditions import (
     Where,
     Wild,
 )
-from breachwatch.detection.matcher import Index, Matcher
+from breachwatch.detection.matching.compiler import Compiler
+from breachwatch.detection.matching.matcher import Index, Matcher
 from breachwatch.detection.rules import Rule
 from breachwatch.sources.source import Source
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection import pipelines as module
 from breachwatch.detection.conditions import AllOf, AnyOf, Not, Text, Where, Wild
-from breachwatch.detection.pipelines import load_pipelines
-from breachwatch.detection.rule_files import load_rules
 from breachwatch.detection.rules import Rule
-from breachwatch.detection.ruleset import RuleSet
+from breachwatch.detection.sigma import pipelines as module
+from breachwatch.detection.sigma.pipelines import load_pipelines
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.ruleset import RuleSet
 from breachwatch.kernel.errors import ContentError
 
 RULE = """\

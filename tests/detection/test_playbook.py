@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from breachwatch.detection import cases, playbook
-from breachwatch.detection.notice_file import REQUIRED_PARTS
-from breachwatch.detection.sigma_correlation import KINDS
+from breachwatch.detection.playbooks import cases, playbook
+from breachwatch.detection.playbooks.notice_file import REQUIRED_PARTS
+from breachwatch.detection.sigma.sigma_correlation import KINDS
 from breachwatch.notices.parts import PARTS
 from breachwatch.notices.placeholders import PLACEHOLDERS
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sigma.filters import SigmaFilter
 from sigma.types import SigmaString
 
-from breachwatch.detection.proposals import Trait, filter_document, flattened, propose
+from breachwatch.detection.trying.proposals import Trait, filter_document, flattened, propose
 
 BACKUP = {"Image": r"C:\Windows\powershell.exe", "ParentImage": r"C:\Program Files\Backup\agent.exe", "User": "SYSTEM"}
 ATTACK = {"Image": r"C:\Windows\powershell.exe", "ParentImage": r"C:\Users\eve\winword.exe", "User": "eve"}

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection.check import check_rules, is_rules_folder
-from breachwatch.detection.compiler import Compiler
 from breachwatch.detection.conditions import AllOf, AnyOf, Number, Text, Where
-from breachwatch.detection.routing import fits
-from breachwatch.detection.rule_files import load_rules
-from breachwatch.detection.ruleset import RuleSet, ruleset_key
+from breachwatch.detection.matching.compiler import Compiler
+from breachwatch.detection.playbooks.check import check_rules, is_rules_folder
+from breachwatch.detection.sigma.routing import fits
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.ruleset import RuleSet, ruleset_key
 from breachwatch.sources.event import Ignored
 from breachwatch.sources.source import Answers, Source
 

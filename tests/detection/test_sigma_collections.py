@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from breachwatch.detection.conditions import AllOf, Not, Text, Where, Wild
-from breachwatch.detection.content import load_content
-from breachwatch.detection.rule_files import load_rules
-from breachwatch.detection.ruleset import RuleSet
+from breachwatch.detection.playbooks.content import load_content
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.ruleset import RuleSet
 from breachwatch.kernel.errors import ContentError
 from breachwatch.sources.registry import load_sources
 

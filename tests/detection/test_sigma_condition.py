@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.detection.sigma_condition import (
+from breachwatch.detection.sigma.sigma_condition import (
     MAX_LENGTH,
     MAX_NESTING,
     ConditionError,
@@ -20,7 +20,7 @@ from breachwatch.detection.sigma_condition import (
     read_condition,
     read_expression,
 )
-from breachwatch.detection.sigma_documents import read_documents
+from breachwatch.detection.sigma.sigma_documents import read_documents
 
 FIVE = "\n".join(f"{name}:\n  {name[-1]}: 1" for name in ("sel_a", "sel_b", "sel_c", "filter_d", "_e"))
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from breachwatch.detection.rule_files import load_rules
 from breachwatch.detection.rules import EXACT_VALUES, Correlation
-from breachwatch.detection.ruleset import RuleSet
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.ruleset import RuleSet
 
 RULES = "".join(
     f"title: {name}\nname: {name}\nlogsource: {{category: any}}\ndetection:\n  s: {{f: {name}}}\n  condition: s\n---\n"

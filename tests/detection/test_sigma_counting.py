@@ -3,9 +3,9 @@
 import pytest
 
 from breachwatch.detection.conditions import AllOf, Compare, Not, Where
-from breachwatch.detection.rule_files import load_rules
 from breachwatch.detection.rules import Correlation
-from breachwatch.detection.ruleset import RuleSet
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.ruleset import RuleSet
 from breachwatch.sources.registry import load_sources
 
 MINUTE = 60_000_000

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection.sigma_detection import MODIFIERS
-from breachwatch.detection.sigma_documents import read_documents
+from breachwatch.detection.sigma.sigma_detection import MODIFIERS
+from breachwatch.detection.sigma.sigma_documents import read_documents
 from breachwatch.kernel.errors import Problem
 
 Holds = Callable[..., bool]

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breachwatch.detection.conditions import Pattern
-from breachwatch.detection.expressions import ExpressionError, compiled, sound
-from breachwatch.detection.predicates import predicate
-from breachwatch.detection.rule_files import load_rules
-from breachwatch.detection.sigma_regex import MAX_LENGTH, PatternError, pattern
+from breachwatch.detection.matching.predicates import predicate
+from breachwatch.detection.sigma.expressions import ExpressionError, compiled, sound
+from breachwatch.detection.sigma.rule_files import load_rules
+from breachwatch.detection.sigma.sigma_regex import MAX_LENGTH, PatternError, pattern
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from breachwatch.detection.adjustments import Adjustments, Threshold, adjusted
-from breachwatch.detection.content import Content, load_content, read_tree
-from breachwatch.detection.correlator import Correlator
-from breachwatch.detection.tuning import Tuned, Tuning
+from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
+from breachwatch.detection.trying.adjustments import Adjustments, Threshold, adjusted
+from breachwatch.detection.trying.tuning import Tuned, Tuning
 from breachwatch.kernel.ids import EventId
 from breachwatch.kernel.streams import Match
 from breachwatch.kernel.time import to_microseconds

@@ -25,10 +25,10 @@ from breachwatch.detection.conditions import (
     Where,
     Wild,
 )
-from breachwatch.detection.rarity import choose, guess, learned
-from breachwatch.detection.regex_literals import literals_of
-from breachwatch.detection.scan import Scan, plain_form
-from breachwatch.detection.witnesses import NOT_ASCII, Seen, pieces, runs, witness, words
+from breachwatch.detection.matching.rarity import choose, guess, learned
+from breachwatch.detection.matching.regex_literals import literals_of
+from breachwatch.detection.matching.scan import Scan, plain_form
+from breachwatch.detection.matching.witnesses import NOT_ASCII, Seen, pieces, runs, witness, words
 from breachwatch.sources.source import Raw, Source
 
 MANY = Wild(many=True)

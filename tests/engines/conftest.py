@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from breachwatch.detection.content import load_content, read_tree
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.detection.playbooks.content import load_content, read_tree
 from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.kernel.errors import UnavailableError

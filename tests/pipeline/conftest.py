@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from breachwatch.clocks.regimes import package_regimes
-from breachwatch.detection.playbook import (
+from breachwatch.detection.playbooks.playbook import (
     ChecklistItem,
     DetectionMeaning,
     FilingDefaults,
@@ -16,7 +16,7 @@ from breachwatch.detection.playbook import (
     Playbook,
     SubjectField,
 )
-from breachwatch.detection.playbook import SeverityDefaults as Severity
+from breachwatch.detection.playbooks.playbook import SeverityDefaults as Severity
 from breachwatch.filings.commands import ApproveFiling
 from breachwatch.filings.form import FilledForm, fill
 from breachwatch.filings.forms import package_forms

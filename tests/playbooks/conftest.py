@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.kernel.shapes import conform
 from breachwatch.kernel.yaml import read
 

@@ -8,7 +8,7 @@ import pytest
 
 from breachwatch.assessment.inputs import INPUTS, Inputs
 from breachwatch.assessment.severity import assess
-from breachwatch.detection.playbook import Playbook
+from breachwatch.detection.playbooks.playbook import Playbook
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.yaml import read
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from breachwatch.detection.check import check
-from breachwatch.detection.content import Content, load_content, read_tree
-from breachwatch.detection.correlator import Correlator
+from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
+from breachwatch.detection.playbooks.check import check
+from breachwatch.detection.playbooks.content import Content, load_content, read_tree
 from breachwatch.engines.replay import replay
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.streams import Alert, Chunk, Tally

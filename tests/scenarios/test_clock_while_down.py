@@ -8,7 +8,7 @@ from typing import Any
 
 from breachwatch.clocks.facts import DeadlineMissed, DeadlineNear
 from breachwatch.clocks.regimes import package_regimes
-from breachwatch.detection.content import load_content, read_tree
+from breachwatch.detection.playbooks.content import load_content, read_tree
 from breachwatch.engines.watches import clock_watch
 from breachwatch.filings.forms import package_forms
 from breachwatch.incidents.commands import RaiseByHand

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.sources.clouds import azure, cloudtrail, gcp, okta, workspace
 from breachwatch.sources.registry import load_sources
+from breachwatch.sources.services.clouds import azure, cloudtrail, gcp, okta, workspace
 
 Ocsf = Callable[[str, Any], dict[str, Any]]
 AT = "2026-03-27T13:06:56Z"

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from breachwatch.sources.event import Event
-from breachwatch.sources.json_lines import MAX_DEPTH
+from breachwatch.sources.formats.json_lines import MAX_DEPTH
 from breachwatch.sources.registry import load_sources
 from breachwatch.sources.source import Source, Survey
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.sources.carriers import Carried
 from breachwatch.sources.event import Dead, Outcome
-from breachwatch.sources.logfmt import decoder
+from breachwatch.sources.formats.carriers import Carried
+from breachwatch.sources.formats.logfmt import decoder
 
 STRICT = decoder(UTC)
 

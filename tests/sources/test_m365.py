@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.sources.m365 import m365
+from breachwatch.sources.services.m365 import m365
 
 RULE = {
     "CreationTime": "2026-03-27T13:06:56",

@@ -62,7 +62,7 @@ def test_the_carriers_and_wrappings_shown_are_definitions(tmp_path: Path) -> Non
 
 
 def test_every_action_of_sshd_is_on_the_page() -> None:
-    code = (Path(__file__).parents[2] / "breachwatch" / "sources" / "sshd.py").read_text(encoding="utf-8")
+    code = (Path(__file__).parents[2] / "breachwatch" / "sources" / "programs" / "sshd.py").read_text(encoding="utf-8")
     said = set(re.findall(r'"action": "(\w+)"|_done\(fields, "(\w+)"|_client\(\w+, "(\w+)"\)', code))
     actions = {action for groups in said for action in groups if action}
     page = set(re.findall(r"`(\w+)`", (PAGES / "sources.md").read_text(encoding="utf-8")))

@@ -9,7 +9,7 @@ import pytest
 
 from breachwatch.kernel.time import to_microseconds
 from breachwatch.sources.event import Outcome
-from breachwatch.sources.syslog import Line, reader
+from breachwatch.sources.formats.syslog import Line, reader
 
 SAID = "Failed password for ana from 192.0.2.7 port 4711 ssh2"
 NOON = to_microseconds(datetime(2026, 3, 28, 12, tzinfo=UTC))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breachwatch.kernel.time import from_microseconds, to_microseconds
-from breachwatch.sources.times import MONTHS, YearlessTimes, microseconds, read_instant, reader
+from breachwatch.sources.formats.times import MONTHS, YearlessTimes, microseconds, read_instant, reader
 
 SAID = "shop sshd[71]: Server listening on 0.0.0.0 port 22."
 NAMES = list(MONTHS)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breachwatch.sources.registry import load_sources
+from breachwatch.sources.services.windows import MADE, flat, unpacked
 from breachwatch.sources.source import Source
-from breachwatch.sources.windows import MADE, flat, unpacked
 
 Fields = dict[str, Any]
 SECURITY = "Microsoft-Windows-Security-Auditing"

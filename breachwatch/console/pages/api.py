@@ -12,8 +12,8 @@ from breachwatch.console.access import CASEWORK, MEMBERS, Page
 from breachwatch.console.pages.notices import progress
 from breachwatch.console.pages.status import plain, status_data
 from breachwatch.console.visits import Visit
-from breachwatch.detection.findings import detection_finding
-from breachwatch.detection.stix import stix_bundle
+from breachwatch.detection.telling.findings import detection_finding
+from breachwatch.detection.telling.stix import stix_bundle
 from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.ports import AlertRow, CaseSummary
 from breachwatch.kernel.streams import alert_line

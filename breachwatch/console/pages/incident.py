@@ -21,7 +21,7 @@ from breachwatch.console.story import Entry, tell
 from breachwatch.console.timeline import picture
 from breachwatch.console.visits import BadFormError, Visit
 from breachwatch.console.words import CHECK_PHASES, DUTIES
-from breachwatch.detection.playbook import ChecklistItem, Playbook
+from breachwatch.detection.playbooks.playbook import ChecklistItem, Playbook
 from breachwatch.incidents.commands import (
     AttachNote,
     CloseIncident,

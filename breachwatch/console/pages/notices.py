@@ -12,7 +12,7 @@ from breachwatch.console.pages.casework import carry_out, colleagues
 from breachwatch.console.pictures import Piece, dispatch_bar
 from breachwatch.console.visits import Visit
 from breachwatch.console.words import LANGUAGES, NOTICE_PARTS
-from breachwatch.detection.playbook import ChecklistItem
+from breachwatch.detection.playbooks.playbook import ChecklistItem
 from breachwatch.kernel.ports import OutboxRow
 from breachwatch.notices.commands import ApproveNotices, EditNotice, TakeOverNotices
 from breachwatch.notices.facts import NoticeText

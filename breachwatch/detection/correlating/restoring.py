@@ -1,0 +1,77 @@
+"""Sorts what the store holds by the correlation it belongs to; what is damaged is left out, with its reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from breachwatch.detection.correlating.framing import DamagedError
+from breachwatch.detection.correlating.shelf import Shelf
+from breachwatch.detection.correlating.stored import EVENTS, SUBJECTS, fill, head_of
+from breachwatch.detection.correlating.window import Window
+
+
+@dataclass(slots=True)
+class Stored:
+    """`unowned`: keys that nobody needs any more. `refused`: what could not be read, and why."""
+
+    clocks: Mapping[str, int] = field(default_factory=dict)
+    windows: list[tuple[Shelf, list[Window]]] = field(default_factory=list)
+    pages: list[tuple[Shelf, list[tuple[str, bytes]]]] = field(default_factory=list)
+    unowned: set[str] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+
+
+def sorted_out(blobs: dict[str, bytes], shelves: Sequence[Shelf], clocks: str) -> Stored:
+    """Every value of the store, by whose it is.
+
+    Args:
+        blobs: by key; what is taken is removed.
+        shelves: empty ones, to which windows and pages of rows may belong.
+        clocks: the key of the clocks.
+    """
+    found = Stored()
+    try:
+        found.clocks = {
+            str(name): int(at) for name, at in head_of(blobs.pop(clocks, b'{"v":1,"clocks":{}}'))["clocks"].items()
+        }
+    except (DamagedError, ValueError, TypeError, KeyError, AttributeError) as error:
+        found.refused.append(f"{clocks}: {error}")
+    for shelf in shelves:
+        pages = [(key, blob) for key, blob in blobs.items() if shelf.rows.owns(key)]
+        for key, _ in pages:
+            del blobs[key]
+        if pages:
+            found.pages.append((shelf, pages))
+    _windows(blobs, shelves, found)
+    return found
+
+
+def _windows(blobs: Mapping[str, bytes], shelves: Sequence[Shelf], found: Stored) -> None:
+    heads: dict[str, bytes] = {}
+    pages: dict[str, dict[str, bytes]] = {}
+    for key, blob in blobs.items():
+        owner = key.split(EVENTS)[0].split(SUBJECTS)[0]
+        if owner == key:
+            heads[key] = blob
+        else:
+            pages.setdefault(owner, {})[key] = blob
+    by_rule = {(each.correlation.playbook, each.correlation.id, each.correlation.shape): each for each in shelves}
+    made: dict[int, tuple[Shelf, list[Window]]] = {}
+    for key, blob in heads.items():
+        own = pages.pop(key, {})
+        try:
+            head = head_of(blob)
+            shelf = by_rule.get((head["playbook"], head["rule"], head["shape"]))
+            if shelf is None:
+                found.unowned.update((key, *own))
+                continue
+            group = tuple(map(str, head["group"]))
+            window = shelf.new(group[0] if len(group) == 1 else group)
+            fill(window, key, head, own)
+        except (DamagedError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            found.unowned.update((key, *own))
+            found.refused.append(f"{key}: {type(error).__name__ if not str(error) else error}")
+        else:
+            made.setdefault(id(shelf), (shelf, []))[1].append(window)
+    found.windows = list(made.values())
+    for orphans in pages.values():
+        found.unowned.update(orphans)

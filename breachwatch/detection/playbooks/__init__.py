@@ -1,0 +1,1 @@
+"""Playbook folders: what is in them, what it means, and whether their cases hold."""

@@ -1,0 +1,1 @@
+"""What is told of matches and alerts, here and in the words of other tools."""

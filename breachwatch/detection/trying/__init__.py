@@ -1,0 +1,1 @@
+"""Trying rules before trusting them: thresholds, allow-lists, lint, coverage, filters proposed."""

@@ -1,0 +1,1 @@
+"""What programs write into text logs."""
