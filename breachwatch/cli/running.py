@@ -1,6 +1,7 @@
 """`breachwatch init` and `breachwatch up`: the service on this machine."""
 
 import asyncio
+import signal
 from typing import Annotated, Literal
 
 import typer
@@ -33,6 +34,8 @@ def up(
 ) -> None:
     """Run everything on this machine: collectors, detection, clocks, desk and couriers. Ctrl-C ends it cleanly."""
     log_to_stderr()
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks for new rules, also before anybody listens for it
     settings = read_settings(config)
     service = wiring.build_service(settings)
     err.print(f"The desk is at {service.desk_url}", highlight=False)

@@ -100,7 +100,7 @@ class TestEffects:
     def test_a_commit_stores_all_of_it_and_the_raw_records_are_gone(self, spool: Spool, path: Path, words: Any) -> None:
         offset = spool.append(words.chunk("a", "b"))
         letter = DeadLetter("words", "file:/words#1", 1, "torn")
-        tally = Tally(2, 1, 0, {}, {"torn": 1})
+        tally = Tally(2, 1, 0, {}, {"torn": 1}, {"our scanner": 3})
         spool.commit(offset, [("window a", b"\0blob"), ("gone", None)], [words.alert("a")], [letter], {"words": tally})
         again = reopened(spool, path, words.key)
         assert again.committed == offset

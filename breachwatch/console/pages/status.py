@@ -34,6 +34,11 @@ def show_status(visit: Visit) -> Response:
         tallies=tallies,
         total=total,
         dead_letters=told.get("dead_letters") or dead_letters(tallies),
+        allowed=[
+            (source, entry, count)
+            for source, tally in sorted(tallies.items())
+            for entry, count in tally.allowed.items()
+        ],
         broken_rules=told.get("broken_rules", {}),
         troubles=[*failing(told), *_troubles(counts)],
         backlog=told.get("backlog"),
@@ -77,6 +82,7 @@ def status_data(visit: Visit) -> dict[str, Any]:
                 "late": tally.late,
                 "ignored": dict(tally.ignored),
                 "dead": dict(tally.dead),
+                "allowed": dict(tally.allowed),
             }
             for name, tally in tallies.items()
         },

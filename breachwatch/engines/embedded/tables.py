@@ -65,6 +65,7 @@ def store_tallies(db: sqlite3.Connection, tallies: Mapping[str, Tally]) -> None:
         ]
         rows += [(source, "ignored", reason, count) for reason, count in one.ignored.items()]
         rows += [(source, "dead", reason, count) for reason, count in one.dead.items()]
+        rows += [(source, "allowed", entry, count) for entry, count in one.allowed.items()]
     db.executemany(
         "INSERT INTO tallies VALUES (?, ?, ?, ?)"
         " ON CONFLICT (source, what, reason) DO UPDATE SET count = count + excluded.count",
@@ -81,6 +82,8 @@ def read_tallies(rows: Iterable[tuple[str, str, str, int]]) -> dict[str, Tally]:
                 more = Tally(ignored={reason: count})
             case "dead":
                 more = Tally(dead={reason: count})
+            case "allowed":
+                more = Tally(allowed={reason: count})
             case _:
                 more = Tally(
                     records=count if what == "records" else 0,

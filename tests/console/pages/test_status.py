@@ -26,6 +26,15 @@ async def test_sources_tallies_and_dead_letters_are_shown_with_their_reasons(hou
     assert "<b>odd" not in page
 
 
+async def test_what_an_allow_list_sets_aside_is_shown_by_its_entry(house, admin) -> None:
+    house.status.update(tallies={"web-access": Tally(9, 9, allowed={"scanner of <ours>": 7})})
+    page = (await admin.get("/status")).text
+    assert "Set aside because you allow it" in page
+    assert "scanner of &lt;ours&gt;" in page
+    told = (await admin.http.get("/api/status")).json()["tallies"]["web-access"]
+    assert told["allowed"] == {"scanner of <ours>": 7}
+
+
 async def test_a_quiet_service_says_that_all_is_well(house, admin) -> None:
     page = (await admin.get("/status")).text
     assert "All is well." in page
@@ -39,7 +48,7 @@ async def test_the_same_for_programs(house, admin) -> None:
     )
     data = (await admin.http.get("/api/status")).json()
     assert data["tallies"]["app-audit"] == {
-        "records": 3, "events": 2, "late": 0, "ignored": {}, "dead": {"not JSON": 1},
+        "records": 3, "events": 2, "late": 0, "ignored": {}, "dead": {"not JSON": 1}, "allowed": {},
     }  # fmt: skip
     assert data["sources"] == [{"last_at": "2026-03-27T10:42:00Z"}]
     assert all(isinstance(count, int) for count in data["outbox"].values())
