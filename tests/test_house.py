@@ -47,6 +47,18 @@ def test_nothing_is_left_for_later() -> None:
     assert not found
 
 
+def test_no_group_of_an_expression_is_possessive() -> None:
+    """Python before 3.11.5 reads `(...)*+` wrongly; of one set of characters, `[^x]*+`, it does not."""
+    possessive = re.compile(r"\)[*+?]\+(?!=)")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in PACKAGE.rglob("*.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if possessive.search(line) and "_RARE_PAIR" not in line
+    ]
+    assert not found
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     folder = tmp_path_factory.mktemp("wheel")

@@ -13,9 +13,9 @@ from breachwatch.collectors.lines import MAX_RECORD_BYTES, Record
 
 _SAMPLE_LINES = 20
 _DEEPEST_INDENT = 256
-_TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL)
-_STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_VALUE = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|[^\s,\x1e"])++', re.DOTALL)
+_TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*"[^"{}\[\]]*+)*', re.DOTALL)
+_STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*', re.DOTALL)
+_VALUE = re.compile(rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*"|[^\s,\x1e"]++)+', re.DOTALL)
 _SECOND_LINE = re.compile(rb"\n([ \t]*)")
 _OPENING, _CLOSING, _LIST = b"{[", b"}]", 0x5B
 

@@ -17,7 +17,7 @@ NOT_CEF = Dead("not CEF")
 HEADER_FIELDS = ("cefVersion", "deviceVendor", "deviceProduct", "deviceVersion", "deviceEventClassId", "name")
 
 _BEGIN = re.compile(r"CEF: ?(\d{1,2}(?:\.\d)?)\|", re.ASCII)
-_PART = re.compile(r"((?:[^|\\]|\\.?)*+)(\||\Z)", re.DOTALL)
+_PART = re.compile(r"([^|\\]*+(?:\\(?:.|\Z)[^|\\]*+)*)(\||\Z)", re.DOTALL)
 _KEY = re.compile(r"(?:\A|(?<=\s))([\w.\[\]-]{1,256})=", re.ASCII)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NUMBERS = frozenset(

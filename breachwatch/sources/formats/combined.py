@@ -25,7 +25,7 @@ from breachwatch.sources.formats.times import SECOND_US, OffsetTimes
 
 NOT_ACCESS = Dead("not an access log line")
 
-_INSIDE = r'([^"\\]*+(?:\\.[^"\\]*+)*+)'
+_INSIDE = r'([^"\\]*+(?:\\.[^"\\]*+)*)'
 _QUOTED = f'"{_INSIDE}"'
 _CUT = f'"{_INSIDE}(?:"|\\\\?$)'  # the last field of a line that was cut off has no closing quote
 _LINE = re.compile(

@@ -18,7 +18,7 @@ TOO_FEW = Dead("too few columns")
 def splitter(delimiter: str = ",") -> Callable[[str], list[str | None]]:
     """A function that splits a row; an absent value is None. It stops after 2,000 values."""
     sign = re.escape(delimiter)
-    value = re.compile(rf'(?:"((?:[^"]|"")*+)(?:"|\Z))?([^{sign}]*+)({sign}|\Z)')
+    value = re.compile(rf'(?:"([^"]*+(?:""[^"]*+)*)(?:"|\Z))?([^{sign}]*+)({sign}|\Z)')
 
     def split(row: str) -> list[str | None]:
         if '"' not in row:  # most rows, at a fifth of the cost

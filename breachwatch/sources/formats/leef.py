@@ -17,7 +17,7 @@ NOT_LEEF = Dead("not LEEF")
 HEADER_FIELDS = ("leefVersion", "deviceVendor", "deviceProduct", "deviceVersion", "eventId")
 
 _BEGIN = re.compile(r"LEEF: ?([12](?:\.\d)?)\|", re.ASCII)
-_PART = re.compile(r"((?:[^|\\]|\\.?)*+)\|", re.DOTALL)
+_PART = re.compile(r"([^|\\]*+(?:\\(?:.|\Z)[^|\\]*+)*)\|", re.DOTALL)
 _DELIMITER = re.compile(r"(?:0?[xX]([0-9a-fA-F]{1,4})|([^\w\s]|\t| )?)\|", re.ASCII)
 _LONGEST_TIME = 64
 _ESCAPED = re.compile(r"\\([|\\=])")

@@ -14,7 +14,7 @@ from breachwatch.sources.formats.carriers import MAX_FIELDS, TOO_MANY, Carried, 
 NOT_LOGFMT = Dead("not logfmt")
 NO_PAIRS = Dead("no key=value pairs")
 
-_QUOTED = r'"((?:[^"\\]|\\.)*+)(?:"|\Z)'
+_QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*)(?:"|\Z)'
 _TOKEN = re.compile(rf'([^\s="]+)(?:(=)(?:{_QUOTED}|([^\s"]\S*)?))?|(\S)', re.DOTALL)
 _PAIR = re.compile(
     r"(?:\A|(?<=[\s,;|\[({>]))([A-Za-z_@][\w.@/-]{0,127})(?: = |=)"

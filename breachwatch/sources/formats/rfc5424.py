@@ -16,8 +16,8 @@ from breachwatch.sources.formats.times import read_instant
 NOT_RFC5424 = Dead("not RFC 5424")
 
 _HEADER = re.compile(r"(?:<(\d{1,3})>)?([1-9]\d{0,2}) (\S+) (\S+) (\S+) (\S+) (\S+) (?:-(?=[ \n]|\Z)|(?=\[))", re.ASCII)
-_ELEMENT = re.compile(r'\[([^ =\]"]{1,64})((?: +[^ =\]"]{1,64}="(?:[^"\\]|\\.)*+")*+) *\]', re.DOTALL)
-_PARAMETER = re.compile(r' +([^ =\]"]{1,64})="((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_ELEMENT = re.compile(r'\[([^ =\]"]{1,64})((?: +[^ =\]"]{1,64}="[^"\\]*+(?:\\.[^"\\]*+)*")*) *\]', re.DOTALL)
+_PARAMETER = re.compile(r' +([^ =\]"]{1,64})="([^"\\]*+(?:\\.[^"\\]*+)*)"', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\\]])')
 _NAMES = ("hostname", "appname", "procid", "msgid")
 

@@ -52,7 +52,8 @@ _TAGGED = re.compile(
     re.ASCII | re.DOTALL,
 )
 _STRUCTURED = re.compile(
-    r'(\S+) (\S+) (\S+) \S+ (?:-|(?:\[(?:[^"\]\\]|\\.|"(?:[^"\\]|\\.)*+")*+\])++)(?: (.*)|)', re.ASCII | re.DOTALL
+    r'(\S+) (\S+) (\S+) \S+ (?:-|(?:\[[^"\]\\]*+(?:(?:\\.|"[^"\\]*+(?:\\.[^"\\]*+)*")[^"\]\\]*+)*\])+)(?: (.*)|)',
+    re.ASCII | re.DOTALL,
 )
 _TAI64N = re.compile(r"@(4[0-9a-f]{15})([0-9a-f]{8}) (.*)", re.DOTALL)
 _REPEAT = re.compile(r"(?:\S+ )?last message repeated \d+ times?")

@@ -5,7 +5,7 @@ import re
 from breachwatch.sources.formats.combined import put_uri
 from breachwatch.sources.formats.outcomes import Fields
 
-_TAG = re.compile(r'\[(\w+) "((?:[^"\\]|\\.)*+)"\]', re.DOTALL)
+_TAG = re.compile(r'\[(\w+) "([^"\\]*+(?:\\.[^"\\]*+)*)"\]', re.DOTALL)
 _DENIED = re.compile(r"Access denied with (?:code (\d{3})|connection close|redirection to \S+)(?: \(phase (\d)\))?")
 _WARNED = re.compile(r"Warning\.|Access allowed")
 _NAMES = {

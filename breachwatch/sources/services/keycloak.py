@@ -29,7 +29,7 @@ _LINE = re.compile(
     r"\[([\w.$-]*events[\w.$-]*)\] (?:\([^)]*\) )?(.*)",
     re.DOTALL,
 )
-_PAIR = re.compile(r'([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*+"|.*?)(?=, [A-Za-z_][\w.-]*=|,? *\Z)', re.DOTALL)
+_PAIR = re.compile(r'([A-Za-z_][\w.-]*)=("[^"\\]*+(?:\\.[^"\\]*+)*"|.*?)(?=, [A-Za-z_][\w.-]*=|,? *\Z)', re.DOTALL)
 _TOLD = re.compile(r'(?:type|operationType)="?[A-Z]')
 MOST_CHARACTERS = 65_536
 
