@@ -5,6 +5,7 @@ here, only paths of files that hold them.
 """
 
 import re
+import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -137,6 +138,38 @@ class LedgerSection(_Section):
     url_file: Path | None = None
 
 
+class KafkaSection(_Section):
+    """Apache Kafka, for `--engine kafka`. TLS is verified, by the system's authorities or one's own.
+
+    `prefix` begins the names of topics, groups and transactions. With a user name the brokers are asked to sign one in
+    (SASL); with `certificate_file` and `key_file` a client's own certificate is shown. `partitions` and `replication`
+    are for topics that are still to be made: stream to number instead of what `topics/` says, and copies of each.
+    """
+
+    brokers: tuple[Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):[0-9]{1,5}$")], ...] = ()
+    prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = "breachwatch"
+    security: Literal["tls", "none-loopback-only"] = "tls"
+    certificate_authority_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
+    username: str = ""
+    password_file: Path | None = None
+    replication: Annotated[int, Field(ge=1, le=9)] = 1
+    partitions: dict[str, Annotated[int, Field(ge=1, le=1_000)]] = {}
+
+    @model_validator(mode="after")
+    def _no_clear_text_beyond_this_machine(self) -> "KafkaSection":
+        hosts = [broker.rpartition(":")[0] for broker in self.brokers]
+        if self.security == "none-loopback-only" and any(host.strip("[]") not in _LOOPBACK for host in hosts):
+            raise ValueError('beyond loopback Kafka needs security = "tls"')
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValueError("certificate_file and key_file go together")
+        if bool(self.username) != bool(self.password_file):
+            raise ValueError("username and password_file go together")
+        return self
+
+
 class DeskSection(_Section):
     """The web desk. `public_url` is what reminders link to; TLS when both files are given, else for loopback only."""
 
@@ -239,6 +272,10 @@ class Settings(BaseSettings):
     source_files: tuple[Path, ...] = ()
     inputs: tuple[Input, ...] = ()
     ledger: LedgerSection = LedgerSection()
+    kafka: KafkaSection = KafkaSection()
+    instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = Field(
+        default_factory=lambda: re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63] or "here"
+    )
     desk: DeskSection = DeskSection()
     ingest: IngestSection = IngestSection()
     directory: DirectorySection | None = None
@@ -356,6 +393,9 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             "ledger": sectioned(settings.ledger, "url_file"),
             "desk": sectioned(settings.desk, "certificate_file", "key_file"),
             "ingest": sectioned(settings.ingest, "token_file"),
+            "kafka": sectioned(
+                settings.kafka, "certificate_authority_file", "certificate_file", "key_file", "password_file"
+            ),
             "mail": sectioned(settings.mail, "password_file", "certificate_authority_file"),
             "enrichment": known.model_copy(update={"geoip": tuple(base / path for path in known.geoip)}),
             "directory": sectioned(directory, "path" if isinstance(directory, CsvDirectorySection) else "url_file"),
