@@ -1,0 +1,48 @@
+"""What an operator sets, read once from `breachwatch.toml`; everybody else receives values.
+
+Environment variables override the file: `BREACHWATCH_DESK__PORT=8443` sets `[desk] port`. Secrets are never values
+here, only paths of files that hold them.
+"""
+
+from breachwatch.settings.inputs import FileInput, Input, OtlpInput, StdinInput, SyslogInput
+from breachwatch.settings.kafka import KafkaSection
+from breachwatch.settings.reading import EXAMPLE, Settings, read_secret, read_settings, write_example
+from breachwatch.settings.sections import (
+    CsvDirectorySection,
+    DeskSection,
+    DirectorySection,
+    EnrichmentSection,
+    IngestSection,
+    LedgerSection,
+    MailSection,
+    OrganisationSection,
+    SqlDirectorySection,
+    TeamSection,
+)
+from breachwatch.settings.shapes import Port, Zone
+
+__all__ = [
+    "EXAMPLE",
+    "CsvDirectorySection",
+    "DeskSection",
+    "DirectorySection",
+    "EnrichmentSection",
+    "FileInput",
+    "IngestSection",
+    "Input",
+    "KafkaSection",
+    "LedgerSection",
+    "MailSection",
+    "OrganisationSection",
+    "OtlpInput",
+    "Port",
+    "Settings",
+    "SqlDirectorySection",
+    "StdinInput",
+    "SyslogInput",
+    "TeamSection",
+    "Zone",
+    "read_secret",
+    "read_settings",
+    "write_example",
+]
