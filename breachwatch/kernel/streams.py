@@ -49,6 +49,26 @@ class Match:
     sample: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class MatchBatch:
+    """What one partition of records sends to one partition of matches: matches of one batch, and how far time has come.
+
+    `partition` of `partitions`: which one of the records' partitions these come from; `partitions` is 0 in what an
+    earlier version wrote, which tells of no reception. `received_us`: the *reception mark*: every record that the
+    broker took into that partition until then, in microseconds since the epoch, has been matched and sent on.
+    `clocks`: source to the newest event time in microseconds, of records matched since the last report of this
+    partition, never beyond their time of receipt. `matches`: family of correlations to its matches for the target
+    partition; a batch without any is a *tick*. In what an earlier version wrote, the family is empty: not yet routed.
+    """
+
+    # Not frozen, for the same reason as a match.
+    partition: int
+    partitions: int
+    received_us: int
+    clocks: Mapping[str, int] = field(default_factory=dict)
+    matches: Mapping[str, tuple[Match, ...]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A rule or correlation was satisfied for one group over one episode.
@@ -157,6 +177,23 @@ class Tally:
             _sum(self.dead, other.dead),
             _sum(self.allowed, other.allowed),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one partition of records has been matched, for whoever takes it over and for the operator.
+
+    `offset` is the next one to be read; `received_us` the reception mark that was last told (see `MatchBatch`).
+    `totals`: source to what became of its records in this partition so far. `broken_rules`: rule to the error that
+    switched it off, and `worker`: who wrote this, by the name of its instance.
+    """
+
+    partition: int
+    offset: int
+    received_us: int
+    totals: Mapping[str, Tally] = field(default_factory=dict)
+    broken_rules: Mapping[str, str] = field(default_factory=dict)
+    worker: str = ""
 
 
 def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
