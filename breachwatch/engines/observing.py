@@ -1,4 +1,4 @@
-"""What engines tell while they run; see `kernel/observing.py`, where it stands since couriers and collectors tell too."""
+"""What engines tell while they run. It stands in `kernel/observing.py`, since couriers and collectors tell too."""
 
 from breachwatch.kernel.observing import (
     SILENT,

@@ -1,7 +1,7 @@
 """What the program tells of itself while it runs: an `Observer` hears numbers and times, never content or people.
 
-Every edge and engine tells one; `Silent` hears nothing, and is what everything has that is given no other. Observers are
-told from any thread, return at once, and never raise.
+Every edge and engine tells one; `Silent` hears nothing, and is what everything has that is given no other. Observers
+are told from any thread, return at once, and never raise.
 """
 
 from contextvars import ContextVar
@@ -68,7 +68,7 @@ class Observer(Protocol):
         """A collector stored so many records durably."""
 
     def worked(self, source: str, tally: Tally) -> None:
-        """What became of some records, once that is durable. `tally.late` is counted here, or by `late`, not by both."""
+        """What became of some records, once that is durable; its late events are told here or by `late`, not twice."""
 
     def matched(self, matches: int) -> None:
         """So many matches were found and are durable, or sent."""
