@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from breachwatch.kernel.facts import GENESIS, seal
 from breachwatch.kernel.time import from_microseconds
-from breachwatch.ledger.keys import Keys
+from breachwatch.ledger.keys import MasterKey
 
 _MODULUS = 2**256
 
@@ -65,7 +65,7 @@ class Seals:
     total_key: bytes
 
     @classmethod
-    def under(cls, keys: Keys) -> "Seals":
+    def under(cls, keys: MasterKey) -> "Seals":
         """The seals that belong to a master key."""
         return cls(*(keys.derive(purpose) for purpose in ("seal-fact", "seal-head", "sum-head", "seal-total")))
 

@@ -23,11 +23,10 @@ PSEUDONYM_FILE = "pseudonym.key"
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """Both keys, 32 bytes each; they show in no repr, log or traceback."""
+class MasterKey:
+    """What opens contacts and seals the case file, 32 bytes; it shows in no repr, log or traceback."""
 
     master: bytes = field(repr=False)
-    pseudonym: bytes = field(repr=False)
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose from the master key, so that no key is ever used for two things.
@@ -36,6 +35,44 @@ class Keys:
         """
         info = f"breachwatch/1/{purpose}".encode()
         return HKDF(algorithm=SHA256(), length=KEY_SIZE_BYTES, salt=None, info=info).derive(self.master)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys(MasterKey):
+    """Both keys, 32 bytes each; they show in no repr, log or traceback."""
+
+    pseudonym: bytes = field(repr=False)
+
+
+def open_master_key(state_dir: Path) -> MasterKey:
+    """The master key alone, for who never turns an identifier into a reference; none is drawn.
+
+    Raises:
+        NotFoundError: it is not there.
+        ContentError: its file can be read by others, or is no key.
+        UnavailableError: it cannot be read.
+    """
+    return MasterKey(_existing(state_dir / MASTER_FILE))
+
+
+def open_pseudonym_key(state_dir: Path) -> bytes:
+    """The pseudonym key alone, for who has no business with the ledger; none is drawn.
+
+    Raises:
+        NotFoundError, ContentError, UnavailableError: as in `open_master_key`.
+    """
+    return _existing(state_dir / PSEUDONYM_FILE)
+
+
+def _existing(path: Path) -> bytes:
+    try:
+        return _read(path)
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"{path} is missing: put it here from where `breachwatch keys` made it; every machine has the same one"
+        ) from error
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def open_keys(state_dir: Path, *, must_exist: bool = False) -> Keys:

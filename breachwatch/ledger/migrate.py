@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from breachwatch.kernel.errors import ContentError, NotFoundError, Problem, TamperedError
 from breachwatch.ledger.chain import Seals, Total, same
 from breachwatch.ledger.database import Database
-from breachwatch.ledger.keys import Keys
+from breachwatch.ledger.keys import MasterKey
 from breachwatch.ledger.schema import heads, totals
 
 HEAD = "0001"
@@ -60,7 +60,7 @@ def _upgrade(database: Database, connection: sa.Connection) -> None:
         ) from error
 
 
-def check_keys(database: Database, keys: Keys, seals: Seals) -> None:
+def check_keys(database: Database, keys: MasterKey, seals: Seals) -> None:
     """Compare the ledger's mark with the master key; a new ledger gets its mark and its first seal.
 
     Raises:

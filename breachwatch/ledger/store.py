@@ -8,7 +8,7 @@ from breachwatch.kernel.facts import Codec
 from breachwatch.kernel.ports import Derive, Ledger, OutboxStore, Team, Vault, Waypoint, passing
 from breachwatch.ledger.chain import Seals
 from breachwatch.ledger.database import Database
-from breachwatch.ledger.keys import Keys
+from breachwatch.ledger.keys import MasterKey
 from breachwatch.ledger.ledger import SqlLedger
 from breachwatch.ledger.migrate import bring_up_to_date, check_keys
 from breachwatch.ledger.outbox import SqlOutbox
@@ -37,7 +37,7 @@ class Store:
 
 def open_ledger(
     url: str,
-    keys: Keys,
+    keys: MasterKey,
     codec: Codec,
     derive: Derive | None = None,
     *,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.ports import Member
 from breachwatch.ledger.database import Database
-from breachwatch.ledger.keys import Keys
+from breachwatch.ledger.keys import MasterKey
 from breachwatch.ledger.schema import failures, members, sessions, sign_ins
 
 _FAILURES_KEPT = timedelta(days=1)
@@ -18,7 +18,7 @@ _FAILURES_KEPT = timedelta(days=1)
 class SqlTeam:
     """Implements `kernel.ports.Team`."""
 
-    def __init__(self, database: Database, keys: Keys) -> None:
+    def __init__(self, database: Database, keys: MasterKey) -> None:
         self._database = database
         self._failure_key = keys.derive("name-failure")
 

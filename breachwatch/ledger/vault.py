@@ -20,7 +20,7 @@ from breachwatch.kernel.errors import TamperedError
 from breachwatch.kernel.ids import IncidentId, SubjectRef
 from breachwatch.kernel.ports import Contact
 from breachwatch.ledger.database import Database
-from breachwatch.ledger.keys import Keys
+from breachwatch.ledger.keys import MasterKey
 from breachwatch.ledger.schema import contacts, data_keys, outbox, subject_refs
 from breachwatch.ledger.transaction import portions
 
@@ -41,7 +41,7 @@ class _Kept:
 class SqlVault:
     """Implements `kernel.ports.Vault`."""
 
-    def __init__(self, database: Database, keys: Keys) -> None:
+    def __init__(self, database: Database, keys: MasterKey) -> None:
         self._database = database
         self._wrap = AESGCM(keys.derive("wrap-data-key"))
         self._person_key = keys.derive("name-person")

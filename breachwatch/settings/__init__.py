@@ -4,7 +4,7 @@ Environment variables override the file: `BREACHWATCH_DESK__PORT=8443` sets `[de
 here, only paths of files that hold them.
 """
 
-from breachwatch.settings.inputs import FileInput, Input, OtlpInput, StdinInput, SyslogInput
+from breachwatch.settings.inputs import FileInput, Input, KafkaInput, OtlpInput, StdinInput, SyslogInput
 from breachwatch.settings.kafka import KafkaSection
 from breachwatch.settings.reading import EXAMPLE, Settings, read_secret, read_settings, write_example
 from breachwatch.settings.sections import (
@@ -30,6 +30,7 @@ __all__ = [
     "FileInput",
     "IngestSection",
     "Input",
+    "KafkaInput",
     "KafkaSection",
     "LedgerSection",
     "MailSection",

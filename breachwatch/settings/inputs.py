@@ -83,4 +83,15 @@ class OtlpInput(_Read):
         return self
 
 
-Input = Annotated[FileInput | SyslogInput | StdinInput | OtlpInput, Field(discriminator="type")]
+class KafkaInput(_Read):
+    """Read somebody else's topic on the brokers of `[kafka]`: each value one record, or lines of one a record.
+
+    `start`: where partitions begin that were never read before.
+    """
+
+    type: Literal["kafka"]
+    topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+    start: Literal["beginning", "end"] = "beginning"
+
+
+Input = Annotated[FileInput | SyslogInput | StdinInput | OtlpInput | KafkaInput, Field(discriminator="type")]

@@ -170,7 +170,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             "inputs": tuple(anchored_input(entry) for entry in settings.inputs),
             "ledger": sectioned(settings.ledger, "url_file"),
             "desk": sectioned(settings.desk, "certificate_file", "key_file"),
-            "ingest": sectioned(settings.ingest, "token_file"),
+            "ingest": sectioned(settings.ingest, *_OTLP_FILES),
             "kafka": sectioned(
                 settings.kafka, "certificate_authority_file", "certificate_file", "key_file", "password_file"
             ),

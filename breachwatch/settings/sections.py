@@ -62,9 +62,26 @@ class DeskSection(Section):
 
 
 class IngestSection(Section):
-    """HTTP ingest. The token is made at first start and kept in this file (default: ingest.token in the state)."""
+    """HTTP ingest. The token is made at first start and kept in this file (default: ingest.token in the state).
+
+    `host`, `port` and the certificate are where `breachwatch collect` listens for it; the embedded engine takes it at
+    the desk's own address.
+    """
 
     token_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: Port = 8421
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _no_clear_text_beyond_this_machine(self) -> "IngestSection":
+        if self.host not in LOOPBACK and not (self.certificate_file and self.key_file):
+            raise ValueError(
+                "ingest may leave loopback only with certificate_file and key_file; "
+                "or keep host = 127.0.0.1 behind a proxy that speaks TLS"
+            )
+        return self
 
 
 class MailSection(Section):

@@ -82,6 +82,19 @@ class LiveContent:
         content = load_content(read_tree(self._folder), self._sources, PLACEHOLDERS)
         return with_adjustments(content, self._adjusting)
 
+    def reread(self) -> Content:
+        """The files as they are now, for who judges cases and detects nothing.
+
+        Raises:
+            ContentError: everything that is wrong with them.
+        """
+        return self._read()[0]
+
+    def put(self, content: Content) -> None:
+        """Judge by other playbooks and notices from now on."""
+        self.playbooks.put(content.playbooks)
+        self.notices.put(content.notices)
+
     def stages(self, pseudonymise: Pseudonymise) -> Stages:
         """Stages of the files as they were first read."""
         return self._stages(self._content, self._adjustments, pseudonymise)
@@ -98,8 +111,7 @@ class LiveContent:
         """What puts stages to work: the case plane learns of new playbooks before an alert of theirs can come."""
 
         def use(stages: Stages) -> None:
-            self.playbooks.put(stages.content.playbooks)
-            self.notices.put(stages.content.notices)
+            self.put(stages.content)
             reload(stages.detector, stages.correlator)
 
         return use

@@ -6,7 +6,7 @@ from breachwatch.console.passwords import one_time_code, token_hash
 from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.facts import Role
 from breachwatch.kernel.ports import Member, Team, Waypoint, passing
-from breachwatch.ledger.keys import Keys, open_keys
+from breachwatch.ledger.keys import MasterKey, open_keys
 from breachwatch.ledger.store import Store, open_ledger
 from breachwatch.pipeline.case import codec, derived
 from breachwatch.settings import Settings, read_secret
@@ -22,7 +22,7 @@ def open_store(settings: Settings, *, must_exist: bool = False) -> Store:
     return store_with(settings, open_keys(settings.state_dir, must_exist=must_exist), must_exist=must_exist)
 
 
-def store_with(settings: Settings, keys: Keys, *, must_exist: bool = False, waypoint: Waypoint = passing) -> Store:
+def store_with(settings: Settings, keys: MasterKey, *, must_exist: bool = False, waypoint: Waypoint = passing) -> Store:
     """The ledger, under keys that are open already."""
     section = settings.ledger
     url = read_secret(section.url_file) if section.url_file else section.url

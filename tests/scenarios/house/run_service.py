@@ -24,7 +24,7 @@ from breachwatch import wiring
 from breachwatch.engines import pacing
 from breachwatch.kernel.ports import Waypoint
 from breachwatch.settings import read_settings
-from breachwatch.wiring import desk, service, stores
+from breachwatch.wiring import casework, desk, inputs, service, stores
 
 
 def main() -> None:
@@ -105,15 +105,18 @@ async def run(service: wiring.Service, upward: int) -> None:
 def bend(order: dict[str, Any]) -> None:
     """Put the test's clock and shorter waits in the place of those of every day."""
     bent: Any = service
-    clocked: Any = desk
-    bent.now = clocked.now = shifted_clock(Path(order["clock"]))
+    mailing: Any = casework
+    clocked: tuple[Any, ...] = (service, casework, inputs, desk)
+    clock = shifted_clock(Path(order["clock"]))
+    for module in clocked:
+        module.now = clock
     busy = timedelta(seconds=order["busy_seconds"])
     bent.Spool = partial(bent.Spool, busy_timeout=busy)
     bent_stores: Any = stores
     bent_stores.open_ledger = partial(bent_stores.open_ledger, busy_timeout=busy)
     patience = order["smtp_seconds"]
     pacing.FIRST_PAUSE, pacing.LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=0.4)
-    bent.SmtpSettings = partial(bent.SmtpSettings, timeout_seconds=patience, data_timeout_seconds=patience)
+    mailing.SmtpSettings = partial(mailing.SmtpSettings, timeout_seconds=patience, data_timeout_seconds=patience)
 
 
 def shifted_clock(path: Path) -> Callable[[], datetime]:
