@@ -29,7 +29,8 @@ class Retention:
     @classmethod
     def of(cls, streams: Mapping[str, Stream]) -> "Retention":
         """As `topics/` says for dead letters and facts; nobody but this process reads the rest, so it goes at once."""
-        return cls(dead_letters=streams["dead-letters"].retention, facts=streams["facts"].retention)
+        letters, facts = streams["dead-letters"].retention, streams["facts"].retention
+        return cls(dead_letters=letters or NO_TIME, facts=facts or NO_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,19 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """A chunk in the spool as `pack_chunk` made it. `body` is None when it cannot be opened any more."""
+
+    offset: int
+    source: str
+    origin: str
+    first_ordinal: int
+    records: int
+    received_us: int
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """What still waits: chunks to be matched, their sealed size, alerts to be taken, when the oldest chunk came."""
 
@@ -52,6 +66,20 @@ class Backlog:
     size_bytes: int
     alerts: int
     oldest_received_at: datetime | None
+
+
+def chunk_context(source: str, origin: str, first_ordinal: int, records: int, received_us: int) -> str:
+    """What a sealed chunk is bound to, so that no body can be put under another row."""
+    return f"chunk {records} {first_ordinal} {received_us} {len(source)} {source} {origin}"
+
+
+def sum_bodies(db: sqlite3.Connection, after: int, until: int) -> tuple[int, int]:
+    """(chunks, bytes of their sealed bodies) with offsets beyond `after`, up to `until`."""
+    found = db.execute(
+        'SELECT count(*), coalesce(sum(length(body)), 0) FROM chunks WHERE "offset" > ? AND "offset" <= ?',
+        (after, until),
+    ).fetchone()
+    return int(found[0]), int(found[1])
 
 
 def store_tallies(db: sqlite3.Connection, tallies: Mapping[str, Tally]) -> None:
