@@ -17,10 +17,13 @@ from breachwatch.engines.embedded.sealed_file import SealedFile
 from breachwatch.engines.embedded.tables import (
     NO_TIME,
     Backlog,
+    Packed,
     Retention,
     Waiting,
+    chunk_context,
     read_tallies,
     store_tallies,
+    sum_bodies,
 )
 from breachwatch.engines.merging import merge_revisions
 from breachwatch.kernel.errors import TamperedError, UnavailableError
@@ -30,19 +33,6 @@ from breachwatch.kernel.time import from_microseconds, parse_rfc3339, to_microse
 
 log = logging.getLogger(__name__)
 _PAGE_ROWS = 500
-
-
-def _chunk_context(source: str, origin: str, first_ordinal: int, records: int, received_us: int) -> str:
-    return f"chunk {records} {first_ordinal} {received_us} {len(source)} {source} {origin}"
-
-
-def _sum_bodies(db: sqlite3.Connection, after: int, until: int) -> tuple[int, int]:
-    """(chunks, bytes of their sealed bodies) with offsets beyond `after`, up to `until`."""
-    found = db.execute(
-        'SELECT count(*), coalesce(sum(length(body)), 0) FROM chunks WHERE "offset" > ? AND "offset" <= ?',
-        (after, until),
-    ).fetchone()
-    return int(found[0]), int(found[1])
 
 
 class Spool:
@@ -81,7 +71,7 @@ class Spool:
         with self._file.reading() as db:
             row = db.execute("SELECT value FROM meta WHERE name = 'committed'").fetchone()
             self._committed = int(row[0]) if row else 0
-            self._waiting = _sum_bodies(db, self._committed, 1 << 62)
+            self._waiting = sum_bodies(db, self._committed, 1 << 62)
 
     # ------------------------------------------------------------------ records in
 
@@ -99,7 +89,7 @@ class Spool:
             UnavailableError: locked, full, or too much is waiting; neither chunk nor position was stored.
         """
         received_us = to_microseconds(chunk.received_at)
-        context = _chunk_context(chunk.source, chunk.origin, chunk.first_ordinal, len(chunk.records), received_us)
+        context = chunk_context(chunk.source, chunk.origin, chunk.first_ordinal, len(chunk.records), received_us)
         body = self._sealer.seal(pack_chunk(chunk), context)
         if self._waiting[1] + len(body) > self._limit_bytes:
             raise UnavailableError(f"the spool holds {self._waiting[1]:,} bytes that nobody matched yet: its limit")
@@ -165,6 +155,13 @@ class Spool:
 
     def waiting(self, records: int, after: int | None = None) -> list[Waiting]:
         """Chunks after an offset, oldest first: at least one if any waits, and no more than give `records`."""
+        return [
+            Waiting(one.offset, one.source, one.origin, one.first_ordinal, one.records, self._unpacked(one))
+            for one in self.packed(records, after)
+        ]
+
+    def packed(self, records: int, after: int | None = None, size_bytes: int = 1 << 62) -> list[Packed]:
+        """The same as they lie there, and no more than have `size_bytes`: for who hands them on without looking in."""
         rows = []
         with self._file.reading() as db:
             found = db.execute(
@@ -174,19 +171,26 @@ class Spool:
             )
             for row in found:
                 rows.append(row)
-                records -= max(row[4], 1)
-                if records <= 0:
+                records, size_bytes = records - max(row[4], 1), size_bytes - len(row[6])
+                if records <= 0 or size_bytes <= 0:
                     break
             found.close()
-        return [Waiting(row[0], row[1], row[2], row[3], row[4], self._open_chunk(*row)) for row in rows]
+        return [Packed(*row[:6], self._unsealed(*row)) for row in rows]
 
-    def _open_chunk(
+    def _unsealed(
         self, offset: int, source: str, origin: str, ordinal: int, count: int, received_us: int, body: bytes
-    ) -> Chunk | None:
+    ) -> bytes | None:
         try:
-            return unpack_chunk(self._sealer.open(body, _chunk_context(source, origin, ordinal, count, received_us)))
-        except (TamperedError, ValueError):
+            return self._sealer.open(body, chunk_context(source, origin, ordinal, count, received_us))
+        except TamperedError:
             log.error("the chunk at offset %d cannot be opened: its %d records are lost", offset, count)
+            return None
+
+    def _unpacked(self, one: Packed) -> Chunk | None:
+        try:
+            return None if one.body is None else unpack_chunk(one.body)
+        except ValueError:
+            log.error("the chunk at offset %d cannot be read: its %d records are lost", one.offset, one.records)
             return None
 
     # ------------------------------------------------------------------ effects
@@ -225,7 +229,7 @@ class Spool:
             )
             self._store_dead(db, dead, stored_us)
             store_tallies(db, {"": tally} if isinstance(tally, Tally) else tally)
-            done = _sum_bodies(db, self._committed, offset)
+            done = sum_bodies(db, self._committed, offset)
             if self._retention.records <= NO_TIME:
                 db.execute('DELETE FROM chunks WHERE "offset" <= ?', (offset,))
             db.execute("INSERT OR REPLACE INTO meta VALUES ('committed', ?)", (str(offset).encode(),))
