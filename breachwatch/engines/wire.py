@@ -16,7 +16,8 @@ from breachwatch.kernel.streams import Alert, Chunk, DeadLetter, Match, MatchBat
 from breachwatch.kernel.time import from_microseconds, to_microseconds
 
 _LEVEL = 1
-_LIMIT_BYTES = 1 << 31
+_LIMIT_BYTES = 1 << 28
+"""Of a chunk unpacked: far beyond what collectors put into one, and far below what would hurt."""
 Value = TypeVar("Value")
 
 _encode = msgspec.json.Encoder().encode
@@ -71,10 +72,7 @@ def unpack_chunk(packed: bytes) -> Chunk:
     Raises:
         ValueError: not a packed chunk.
     """
-    try:
-        raw = _zstd.unpack.decompress(packed, max_output_size=_LIMIT_BYTES)
-    except zstandard.ZstdError as error:
-        raise ValueError("not a compressed chunk") from error
+    raw = _decompressed(packed)
     first, _, rest = raw.partition(b"\n")
     try:
         head = json.loads(first)
@@ -86,11 +84,20 @@ def unpack_chunk(packed: bytes) -> Chunk:
             records=_records(rest, head),
             oversized=tuple((index, size) for index, size in head["oversized"]),
         )
-    except (KeyError, TypeError, OverflowError) as error:
+    except (KeyError, TypeError, OverflowError, ValueError) as error:
         raise ValueError(f"not a packed chunk: {type(error).__name__}") from error
     if len(chunk.records) != head["count"]:
         raise ValueError("not a packed chunk: it lost records")
     return chunk
+
+
+def _decompressed(packed: bytes) -> bytes:
+    try:
+        if zstandard.frame_content_size(packed) > _LIMIT_BYTES:
+            raise ValueError("not a packed chunk: larger than any is")
+        return _zstd.unpack.decompress(packed, max_output_size=_LIMIT_BYTES)
+    except zstandard.ZstdError as error:
+        raise ValueError("not a compressed chunk") from error
 
 
 def _records(joined: bytes, head: Mapping[str, Any]) -> tuple[bytes, ...]:
