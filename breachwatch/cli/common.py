@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from breachwatch import wiring
+from breachwatch.cli.logs import LogFormat, log_to
 from breachwatch.engines.replay_parallel import usable_cores
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem
 from breachwatch.kernel.streams import Tally
@@ -72,11 +73,10 @@ def plain_errors() -> Iterator[None]:
         sys.exit(130)
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Log lines go to standard error, readable."""
-    handler = RichHandler(console=err, show_path=False, markup=False, rich_tracebacks=False)
-    logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler], force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+def log_to_stderr(level: int = logging.INFO, form: LogFormat | None = None) -> None:
+    """Log lines go to standard error; in which form `BREACHWATCH_OBSERVE__LOG_FORMAT` says, if nobody else does."""
+    known: LogFormat = "json" if os.environ.get("BREACHWATCH_OBSERVE__LOG_FORMAT") == "json" else "text"
+    log_to(err, level, form or known)
 
 
 def instant(reference: str | None) -> datetime:

@@ -59,15 +59,16 @@ class Readiness:
         self.instance = instance
         self._checks: dict[str, Check] = {}
         self._told: dict[str, str] = {}
+        self._asking: dict[str, asyncio.Future[str]] = {}
 
     def needs(self, part: str, check: Check) -> None:
         """Be ready only while `check` finds nothing."""
         self._checks[part] = check
 
     async def ask(self) -> dict[str, str]:
-        """Part to why it is not ready, empty for those that are. All are asked side by side."""
+        """Part to why it is not ready, empty for those that are. All are asked side by side, none twice at a time."""
         checks = dict(self._checks)
-        answers = await asyncio.gather(*(self._one(check) for check in checks.values()))
+        answers = await asyncio.gather(*(self._one(part, check) for part, check in checks.items()))
         found = dict(zip(checks, answers, strict=True))
         for part, why in found.items():
             if why and self._told.get(part, "") != why:
@@ -75,10 +76,12 @@ class Readiness:
         self._told = found
         return found
 
-    @staticmethod
-    async def _one(check: Check) -> str:
+    async def _one(self, part: str, check: Check) -> str:
+        asking = self._asking.get(part)
+        if asking is None or asking.done():
+            asking = self._asking[part] = asyncio.ensure_future(asyncio.to_thread(check))
         try:
-            return await asyncio.wait_for(asyncio.to_thread(check), CHECK_SECONDS)
+            return await asyncio.wait_for(asyncio.shield(asking), CHECK_SECONDS)
         except TimeoutError:
             return f"no answer within {CHECK_SECONDS:.0f} s"
         except BreachwatchError as error:
@@ -105,7 +108,7 @@ class HealthApp:
         self._readiness = readiness
         self._metrics = metrics
         self._token = sha256(token.encode()).digest() if token else b""
-        self._answers: Mapping[str, Callable[[Mapping[str, str]], Awaitable["_Answer"]]] = {
+        self._answers: Mapping[str, Callable[[Mapping[str, str]], Awaitable[_Answer]]] = {
             "/healthz": self._alive,
             "/readyz": self._ready,
             "/metrics": self._scrape,

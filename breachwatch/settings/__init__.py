@@ -6,6 +6,7 @@ here, only paths of files that hold them.
 
 from breachwatch.settings.inputs import FileInput, Input, KafkaInput, OtlpInput, StdinInput, SyslogInput
 from breachwatch.settings.kafka import KafkaSection
+from breachwatch.settings.observe import ROLES, ObserveSection, Role
 from breachwatch.settings.reading import EXAMPLE, Settings, read_secret, read_settings, write_example
 from breachwatch.settings.sections import (
     CsvDirectorySection,
@@ -23,6 +24,7 @@ from breachwatch.settings.shapes import Port, Zone
 
 __all__ = [
     "EXAMPLE",
+    "ROLES",
     "CsvDirectorySection",
     "DeskSection",
     "DirectorySection",
@@ -34,9 +36,11 @@ __all__ = [
     "KafkaSection",
     "LedgerSection",
     "MailSection",
+    "ObserveSection",
     "OrganisationSection",
     "OtlpInput",
     "Port",
+    "Role",
     "Settings",
     "SqlDirectorySection",
     "StdinInput",

@@ -14,6 +14,7 @@ from breachwatch.kernel.shapes import problems_of
 from breachwatch.kernel.yaml import KeyPath, Node
 from breachwatch.settings.inputs import FileInput, Input, OtlpInput
 from breachwatch.settings.kafka import KafkaSection
+from breachwatch.settings.observe import ObserveSection
 from breachwatch.settings.sections import (
     CsvDirectorySection,
     DeskSection,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     )
     desk: DeskSection = DeskSection()
     ingest: IngestSection = IngestSection()
+    observe: ObserveSection = ObserveSection()
     directory: DirectorySection | None = None
     team: TeamSection = TeamSection()
     enrichment: EnrichmentSection = EnrichmentSection()
@@ -171,6 +173,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             "ledger": sectioned(settings.ledger, "url_file"),
             "desk": sectioned(settings.desk, "certificate_file", "key_file"),
             "ingest": sectioned(settings.ingest, *_OTLP_FILES),
+            "observe": sectioned(settings.observe, "metrics_token_file", "certificate_file", "key_file"),
             "kafka": sectioned(
                 settings.kafka, "certificate_authority_file", "certificate_file", "key_file", "password_file"
             ),
