@@ -112,7 +112,7 @@ def process(chunk: Chunk, detector: Detector, correlator: Feeding, *, live: bool
     though it stays counted as the event it is. `live`: the correlator is told how far the source's time has come, as
     far as the time of receipt; for an old log, which is received at any time, neither says anything.
     """
-    detected, faults = _match(chunk, detector)
+    detected, faults = match_chunk(chunk, detector)
     feed = _clocked(chunk, detected, cast(Correlator, correlator)) if live else correlator.feed
     alerts, late, unfed = _feed(detected.matches, feed)
     lost = tuple(
@@ -143,7 +143,12 @@ class _Matched:
     broken_rules: Mapping[str, str] = field(default_factory=dict)
 
 
-def _match(chunk: Chunk, detector: Detector) -> tuple[Detected, int]:
+def match_chunk(chunk: Chunk, detector: Detector) -> tuple[Detected, int]:
+    """Match a chunk; never raises. If the detector does, again record by record, those at fault being dead letters.
+
+    Returns:
+        (what was found, how often the detector raised, at least 1 if it did at all).
+    """
     try:
         return detector.match(chunk), 0
     except Exception as error:

@@ -185,7 +185,9 @@ class Progress:
 
     `offset` is the next one to be read; `received_us` the reception mark that was last told (see `MatchBatch`).
     `totals`: source to what became of its records in this partition so far. `broken_rules`: rule to the error that
-    switched it off, and `worker`: who wrote this, by the name of its instance.
+    switched it off, and `worker`: who wrote this, by the name of its instance. `clocks`: source to the newest event
+    time in microseconds. `sent`: how many batches went to each partition of matches, so that none can go missing there
+    unnoticed.
     """
 
     partition: int
@@ -194,6 +196,8 @@ class Progress:
     totals: Mapping[str, Tally] = field(default_factory=dict)
     broken_rules: Mapping[str, str] = field(default_factory=dict)
     worker: str = ""
+    clocks: Mapping[str, int] = field(default_factory=dict)
+    sent: tuple[int, ...] = ()
 
 
 def _sum(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
