@@ -174,10 +174,8 @@ class Connection:
                 seen = await visit.send(MetadataRequest(list(topics), allow_auto_topic_creation=False))
         except (OSError, EOFError, ValueError, errors.KafkaError) as error:
             if not self.tls and _hung_up(error):
-                hint = 'security = "tls" if it wants TLS'
-                raise UnavailableError(
-                    f"the Kafka broker {broker} hung up; it may be starting, or set {hint}"
-                ) from error
+                hint = 'it may be starting, or wants security = "tls"'
+                raise UnavailableError(f"the Kafka broker {broker} hung up; {hint}") from error
             raise self.told(error, broker) from error
         finally:
             if visit:
