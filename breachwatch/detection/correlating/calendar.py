@@ -40,9 +40,13 @@ class Calendar(Generic[Name]):
             heappush(self._order, number)
         return names
 
+    def is_past(self, clock_us: int) -> bool:
+        """Whether any slice ended before an instant."""
+        return bool(self._order) and (self._order[0] + 1) * self._width <= clock_us
+
     def past(self, clock_us: int) -> Iterator[tuple[int, Name]]:
         """Take out (slice, name) of every slice that ended before an instant; costs nothing when none did."""
-        while self._order and (self._order[0] + 1) * self._width <= clock_us:
+        while self.is_past(clock_us):
             number = heappop(self._order)
             for name in self._slices.pop(number):
                 yield number, name

@@ -8,15 +8,13 @@ the end of a replay, `finish` judges what still waits.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import orjson
+from datetime import datetime
 
 from breachwatch.detection.correlating.clocks import Clocks
 from breachwatch.detection.correlating.entries import Entry
 from breachwatch.detection.correlating.frame import Name
-from breachwatch.detection.correlating.framing import VERSION, framed
 from breachwatch.detection.correlating.measures import number_of, of_numbers
-from breachwatch.detection.correlating.restoring import Stored, sorted_out
+from breachwatch.detection.correlating.restoring import CLOCKS, Stored, clocks_of, sorted_out, stored_clocks
 from breachwatch.detection.correlating.rows import Fate
 from breachwatch.detection.correlating.shelf import Shelf
 from breachwatch.detection.correlating.signals import (
@@ -26,6 +24,7 @@ from breachwatch.detection.correlating.signals import (
     Told,
     counted_of,
     entry_of,
+    heard_of,
     in_order,
     names_of,
 )
@@ -35,7 +34,6 @@ from breachwatch.detection.playbooks.content import Content
 from breachwatch.detection.rules import Correlation
 from breachwatch.kernel.streams import Alert, Match
 
-CLOCKS = "clocks"
 ROOM_BYTES = 928 << 20
 """Memory for all that is remembered, about. Beyond, the largest correlation lets its oldest quiet groups go."""
 _NEVER_MORE = 1 << 62
@@ -55,9 +53,10 @@ class Correlator:
     Args:
         content: what `load_content` gave.
         room_bytes: how much memory it may take for what it remembers, about.
+        clocks: those of several correlators, which somebody else moves and stores; else it has its own.
     """
 
-    def __init__(self, content: Content, *, room_bytes: int = ROOM_BYTES) -> None:
+    def __init__(self, content: Content, *, room_bytes: int = ROOM_BYTES, clocks: Clocks | None = None) -> None:
         rules = {(each.playbook, each.id) for each in content.rules}
         self._shelves = [Shelf(each) for each in content.correlations]
         self._listened: set[Address] = {
@@ -67,7 +66,8 @@ class Correlator:
             if (each.playbook, inner.rule) not in rules
         }
         self._room = room_bytes
-        self._clocks = Clocks()
+        self._clocks = clocks or Clocks()
+        self._shares_clocks = clocks is not None
         self._changed: dict[Window, None] = {}
         self._gone: set[str] = set()
         self._short: Counter[str] = Counter()
@@ -87,39 +87,26 @@ class Correlator:
             received_us: when the chunk was received. No clock goes further: a record from the future, forged or of a
                 clock that is wrong, must not make all others late.
         """
-        heard: Heard = {}
-        newest: dict[str, int] = {}
-        playbook = rule = source = None
-        latest = 0
-        for told in enumerate(matches):
-            match = told[1]
-            at = match.at_us
-            # Mostly, neighbours are of one rule and one source, whose names are then the same objects.
-            if match.rule is not rule or match.playbook is not playbook:
-                playbook, rule = match.playbook, match.rule
-                add = heard.setdefault((playbook, rule), []).append
-            add(told)
-            if match.source is not source:
-                source = match.source
-                latest = newest.setdefault(source, at)
-            if at > latest:
-                latest = newest[source] = at
+        heard, newest = heard_of(matches)
         for source, at in newest.items():
             self._clocks.move(source, at, received_us)
         if clock is not None:
             self._clocks.move(*clock, received_us)
-        return self._correlate(heard)
+        return self.correlate(heard, self._clocks)
 
-    def finish(self) -> Correlated:
-        """Judge everything that waits, for nothing will come any more. What comes nevertheless is too late for it."""
-        return self._correlate({}, _NEVER_MORE)
+    def correlate(self, heard: Heard, past: Clocks, limit_us: int | None = None) -> Correlated:
+        """Take what was heard, and judge and forget what is due by now; for whoever moves the clocks himself.
 
-    def _correlate(self, heard: Heard, limit_us: int | None = None) -> Correlated:
+        Args:
+            heard: in order of arrival; grows by what the correlations say of each other.
+            past: the clocks by which it came: before they moved, if they moved since.
+            limit_us: judge what ended before this instant, wherever the clocks are.
+        """
         alerts: list[Alert] = []
         late: set[str] = set()
         for shelf in self._shelves:
             correlation = shelf.correlation
-            for window, arrived in self._take(shelf, heard, late):
+            for window, arrived in self._take(shelf, heard, late, past):
                 marked, completed, too_late = window.take(arrived)
                 late.update(each.event for each in too_late if correlation.inputs[each.input].reach_us == 0)
                 self._tell(shelf, window, arrived, marked, completed, heard, alerts)
@@ -128,16 +115,20 @@ class Correlator:
                 for window in shelf.to_judge(limit):
                     self._tell(shelf, window, (), *window.judge(limit), heard, alerts)
         self._expire()
-        alerts.sort(key=lambda alert: (alert.first_event_at, alert.playbook, alert.rule, alert.id))
+        alerts.sort(key=order_of)
         return Correlated(alerts, len(late))
 
-    def _take(self, shelf: Shelf, heard: Heard, late: set[str]) -> Iterable[tuple[Window, list[Entry]]]:
+    def finish(self) -> Correlated:
+        """Judge everything that waits, for nothing will come any more. What comes nevertheless is too late for it."""
+        return self.correlate({}, self._clocks, _NEVER_MORE)
+
+    def _take(self, shelf: Shelf, heard: Heard, late: set[str], past: Clocks) -> Iterable[tuple[Window, list[Entry]]]:
         """Bring what a correlation listens to before the windows of the groups it belongs to, or into their rows."""
         correlation, windows, rows = shelf.correlation, shelf.windows, shelf.rows
-        clock = self._clocks.fastest(correlation)
+        clock, reached = past.fastest(correlation), self._clocks.foremost(correlation)
         everything = in_order(correlation, heard)
         if rows.quick:
-            everything = ((0, *told) for told in rows.take_quickly(_only(correlation, heard), windows, clock))
+            everything = ((0, *told) for told in rows.take_quickly(_only(correlation, heard), windows, reached))
         small = [correlation.at_once and not each.reach_us for each in correlation.inputs]
         touched: dict[Name, tuple[Window, list[Entry]]] = {}
         for number, arrival, signal in everything:
@@ -152,7 +143,7 @@ class Correlator:
                 self._fall_short(correlation, "groups of one event left out, for its lists are long", more)
             for name in names:
                 if small[number] and name not in windows and type(signal) is Match:
-                    fate = rows.take(name, number, signal, counted, clock)
+                    fate = rows.take(name, number, signal, counted, clock, reached)
                     if fate is Fate.TAKEN:
                         continue
                     if fate is Fate.LATE:
@@ -160,7 +151,7 @@ class Correlator:
                         continue
                 if name not in touched:
                     touched[name] = (shelf.window(name), [])
-                    touched[name][0].touched = clock
+                    touched[name][0].be_touched(clock, reached)
                 touched[name][1].append(entry_of(correlation, number, arrival, signal, counted))
         return touched.values()
 
@@ -202,11 +193,34 @@ class Correlator:
             correlation = shelf.correlation
             clock = self._clocks.fastest(correlation) if correlation.at_once else self._clocks.slowest(correlation)
             self._forget(shelf.take_idle(clock))
-        total = sum(shelf.size for shelf in self._shelves)
-        while total > self._room:
+        if self.size > self._room:
+            self.make_room(self._room)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory of all that is remembered, about."""
+        return sum(shelf.size for shelf in self._shelves)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a group is to be judged or forgotten by what the clocks say now, though nothing came."""
+        clocks = self._clocks
+        for shelf in self._shelves:
+            correlation = shelf.correlation
+            if len(shelf):
+                slowest = clocks.slowest(correlation)
+                clock = clocks.fastest(correlation) if correlation.at_once else slowest
+                if shelf.is_due(clock, slowest - correlation.lateness_us):
+                    return True
+        return False
+
+    def make_room(self, room_bytes: int) -> None:
+        """Let the oldest quiet groups of the largest correlations go until the rest is no larger."""
+        total = self.size
+        while total > room_bytes:
             largest = max(self._shelves, key=lambda shelf: shelf.size)
             before, size = largest.crowded_out, largest.size
-            self._forget(largest.make_room(size - (total - self._room)))
+            self._forget(largest.make_room(size - (total - room_bytes)))
             gone = largest.crowded_out - before
             if not gone:
                 break
@@ -247,15 +261,16 @@ class Correlator:
             changes.update(changes_of(window))
         for shelf in self._shelves:
             changes.update(shelf.rows.changes())
-        if self._clocks.changed:
-            changes[CLOCKS] = self._stored_clocks()
+        if self._clocks.changed and not self._shares_clocks:
+            changes[CLOCKS] = stored_clocks(self._clocks)
             self._clocks.changed = False
         self._changed, self._gone = {}, set()
         return list(changes.items())
 
     def snapshot(self) -> Iterator[tuple[str, bytes]]:
         """(key, blob) of everything remembered: what `restore` needs, however much of it was drained before."""
-        yield CLOCKS, self._stored_clocks()
+        if not self._shares_clocks:
+            yield CLOCKS, stored_clocks(self._clocks)
         for shelf in self._shelves:
             for window in shelf.windows.values():
                 yield from everything_of(window).items()
@@ -267,8 +282,10 @@ class Correlator:
         What was damaged, or written by a version that cannot be read, is let go too and told in `refused`.
         """
         blobs = dict(stored)
-        found: Stored = sorted_out(blobs, self._shelves, CLOCKS)
-        self._clocks = Clocks(found.clocks)
+        if not self._shares_clocks:
+            self._clocks, refused = clocks_of(blobs.pop(CLOCKS, None))
+            self._refused.extend(refused)
+        found: Stored = sorted_out(blobs, self._shelves)
         self._gone.update(found.unowned)
         self._refused.extend(found.refused)
         for shelf, windows in found.windows:
@@ -277,8 +294,10 @@ class Correlator:
         for shelf, pages in found.pages:
             self._refused.extend(shelf.rows.restore(pages, shelf.windows))
 
-    def _stored_clocks(self) -> bytes:
-        return framed(orjson.dumps({"v": VERSION, "clocks": self._clocks.by_source}))
+
+def order_of(alert: Alert) -> tuple[datetime, str, str, str]:
+    """The order in which alerts are told: by their first events."""
+    return alert.first_event_at, alert.playbook, alert.rule, alert.id
 
 
 def _only(correlation: Correlation, heard: Heard) -> Sequence[Told]:

@@ -3,38 +3,54 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from breachwatch.detection.correlating.framing import DamagedError
+import orjson
+
+from breachwatch.detection.correlating.clocks import Clocks
+from breachwatch.detection.correlating.framing import VERSION, DamagedError, framed
 from breachwatch.detection.correlating.shelf import Shelf
 from breachwatch.detection.correlating.stored import EVENTS, SUBJECTS, fill, head_of
 from breachwatch.detection.correlating.window import Window
+
+CLOCKS = "clocks"
+"""The key under which clocks are stored."""
 
 
 @dataclass(slots=True)
 class Stored:
     """`unowned`: keys that nobody needs any more. `refused`: what could not be read, and why."""
 
-    clocks: Mapping[str, int] = field(default_factory=dict)
     windows: list[tuple[Shelf, list[Window]]] = field(default_factory=list)
     pages: list[tuple[Shelf, list[tuple[str, bytes]]]] = field(default_factory=list)
     unowned: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
 
 
-def sorted_out(blobs: dict[str, bytes], shelves: Sequence[Shelf], clocks: str) -> Stored:
+def stored_clocks(clocks: Clocks) -> bytes:
+    """Clocks as they are stored."""
+    ahead = {"ahead": clocks.ahead} if clocks.ahead else {}
+    return framed(orjson.dumps({"v": VERSION, "clocks": clocks.by_source, **ahead}))
+
+
+def clocks_of(blob: bytes | None) -> tuple[Clocks, list[str]]:
+    """Clocks as they were stored, and why they could not be read; without either they begin anew."""
+    if blob is None:
+        return Clocks(), []
+    try:
+        head = head_of(blob)
+        said = ({str(name): int(at) for name, at in head.get(what, {}).items()} for what in ("clocks", "ahead"))
+        return Clocks(*said), []
+    except (DamagedError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return Clocks(), [f"{CLOCKS}: {error}"]
+
+
+def sorted_out(blobs: dict[str, bytes], shelves: Sequence[Shelf]) -> Stored:
     """Every value of the store, by whose it is.
 
     Args:
         blobs: by key; what is taken is removed.
         shelves: empty ones, to which windows and pages of rows may belong.
-        clocks: the key of the clocks.
     """
     found = Stored()
-    try:
-        found.clocks = {
-            str(name): int(at) for name, at in head_of(blobs.pop(clocks, b'{"v":1,"clocks":{}}'))["clocks"].items()
-        }
-    except (DamagedError, ValueError, TypeError, KeyError, AttributeError) as error:
-        found.refused.append(f"{clocks}: {error}")
     for shelf in shelves:
         pages = [(key, blob) for key, blob in blobs.items() if shelf.rows.owns(key)]
         for key, _ in pages:

@@ -87,34 +87,38 @@ class Rows:
 
     # ------------------------------------------------------------------ events
 
-    def take(self, name: Name, number: int, match: Match, counted: tuple[str, ...], clock: int) -> Fate:
-        """Take an event, by one input, of a group that has no window."""
+    def take(self, name: Name, number: int, match: Match, counted: tuple[str, ...], clock: int, reached: int) -> Fate:
+        """Take an event, by one input, of a group that has no window.
+
+        `clock` and `reached`: how far the clock of its sources has come, and how far their events have.
+        """
         row, at = self.rows.get(name), match.at_us
         weight = 1 << number if self._temporal else len(counted) if counted else 1
         if row is None:
             if self._may_cross(weight):
                 return Fate.OPENS
-            self._add(name, None, clock, at, weight, _event(number, match, counted))
+            self._add(name, None, reached, at, weight, _event(number, match, counted))
             return Fate.TAKEN
         newest = row[1]
-        if at < newest - self._within:
+        past = min(newest, clock)
+        if at < past - self._within:
             return Fate.LATE
         if at <= newest and (known := self._known(row, match.event_id)) is not None:
             return known
-        newest = max(newest, at)
-        if row[3] < self._pages.oldest(clock):
-            self._write_anew(name, row, newest, clock)
-            return self.take(name, number, match, counted, clock)
+        newest, past = max(newest, at), min(max(newest, at), clock)
+        if row[3] < self._pages.oldest(reached):
+            self._write_anew(name, row, past, reached)
+            return self.take(name, number, match, counted, clock, reached)
         together = row[2] | weight if self._temporal else row[2] + weight
         if self._has_room(row) and not self._may_cross(together):
-            self._add(name, row, clock, newest, together, _event(number, match, counted))
+            self._add(name, row, reached, newest, together, _event(number, match, counted))
             return Fate.TAKEN
-        if min(each[2] for each in _parsed(row)) < newest - self.frame.horizon_us:
-            self._write_anew(name, row, newest, clock)
-            return self.take(name, number, match, counted, clock)
+        if min(each[2] for each in _parsed(row)) < past - self.frame.horizon_us:
+            self._write_anew(name, row, past, reached)
+            return self.take(name, number, match, counted, clock, reached)
         return Fate.OPENS
 
-    def take_quickly(self, heard: Iterable[Told], windows: Container[Name], clock: int) -> Iterator[Told]:
+    def take_quickly(self, heard: Iterable[Told], windows: Container[Name], reached: int) -> Iterator[Told]:
         """Take what lands in rows and stays there; give out everything else, each for `take` or a window.
 
         What is given out must be dealt with before the next is asked for. As `take` in every way, in a fraction of the
@@ -126,7 +130,7 @@ class Rows:
         keep, row_of = pages.fresh[page].append, rows.get
         within, most, dumps = self._within, min(self.frame.least - 1, MAX_EVENTS), orjson.dumps
         counted: tuple[Any, ...] = ()
-        due, oldest, latest = self._due(clock, 1), pages.oldest(clock), self._latest
+        due, oldest, latest = self._due(reached, 1), pages.oldest(reached), self._latest
         calendar = self._calendar.names_in(due)
         for told in heard:
             match: Any = told[1]
@@ -171,7 +175,7 @@ class Rows:
             keep(record)
             rows[name] = (due, newest, weight, began, page, record, row)
         self.size += grown
-        pages.fed(clock)
+        pages.fed(reached)
 
     def open(self, name: Name) -> tuple[list[Entry], int]:
         """Take a row out to make a window of it: its events, and the instant of its newest; long ago without any."""
@@ -226,16 +230,16 @@ class Rows:
             return None
         return Fate.OPENS if self._temporal else Fate.TAKEN
 
-    def _write_anew(self, name: Name, row: Row, newest: int, clock: int) -> None:
+    def _write_anew(self, name: Name, row: Row, past: int, reached: int) -> None:
         """Begin a row again, without the events that no timely one can touch any more."""
-        events = [each for each in _parsed(row) if each[2] >= newest - self.frame.horizon_us]
+        events = [each for each in _parsed(row) if each[2] >= past - self.frame.horizon_us]
         self.drop(name)
         weight = 0
         for each in events:
             bits = len(each[6]) or 1
             weight = weight | 1 << each[4] if self._temporal else weight + bits
             known = self.rows.get(name)
-            self._add(name, known, clock, max(row[1], newest) if known is None else known[1], weight, each[2:])
+            self._add(name, known, reached, row[1] if known is None else known[1], weight, each[2:])
 
     def _add(self, name: Name, old: Row | None, touched: int, newest: int, weight: int, event: Iterable[Any]) -> None:
         pages = self._pages

@@ -67,6 +67,10 @@ class Shelf:
         if (until := window.open_until_us) is not None:
             heappush(self._to_judge, (until, window.name))
 
+    def is_due(self, clock_us: int, limit_us: int) -> bool:
+        """Whether something is to be taken down by this clock, or to be judged before this instant."""
+        return self._calendar.is_past(clock_us) or (bool(self._to_judge) and self._to_judge[0][0] < limit_us)
+
     def to_judge(self, limit_us: int) -> Iterator[Window]:
         """Windows of which some part ended before an instant, each once. `put_back` them when they are judged."""
         seen: set[Name] = set()

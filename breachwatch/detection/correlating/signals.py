@@ -40,6 +40,28 @@ Heard = dict[Address, list[Told]]
 """By address, what was told in this feed."""
 
 
+def heard_of(matches: Iterable[Match]) -> tuple[Heard, dict[str, int]]:
+    """Matches by address, in order of arrival, and by source the newest time of any, in microseconds."""
+    heard: Heard = {}
+    newest: dict[str, int] = {}
+    playbook = rule = source = None
+    latest = 0
+    for told in enumerate(matches):
+        match = told[1]
+        at = match.at_us
+        # Mostly, neighbours are of one rule and one source, whose names are then the same objects.
+        if match.rule is not rule or match.playbook is not playbook:
+            playbook, rule = match.playbook, match.rule
+            add = heard.setdefault((playbook, rule), []).append
+        add(told)
+        if match.source is not source:
+            source = match.source
+            latest = newest.setdefault(source, at)
+        if at > latest:
+            latest = newest[source] = at
+    return heard, newest
+
+
 def entry_of(
     correlation: Correlation, number: int, arrival: int, heard: Match | Signal, counted: tuple[str, ...]
 ) -> Entry:

@@ -23,12 +23,16 @@ SUBJECTS_PER_PAGE = 1024
 
 
 class Window:
-    """Events and episodes of one group. `touched`: the clock of its source when it was last fed."""
+    """Events and episodes of one group.
+
+    `touched`: how far the events of its sources went when it was last fed. `clock`: how far the clock of its sources
+    had come, at most as far; what of the group's time lies beyond is none to be late by.
+    """
 
     __slots__ = (
-        "_grown", "_holding", "_key", "_scan", "correlation", "due_slice", "entries", "episodes", "event_pages",
-        "frame", "group", "name", "newest", "present", "sampling", "seen", "size", "stored", "subject_pages",
-        "times", "touched",
+        "_grown", "_holding", "_key", "_scan", "clock", "correlation", "due_slice", "entries", "episodes",
+        "event_pages", "frame", "group", "name", "newest", "present", "sampling", "seen", "size", "stored",
+        "subject_pages", "times", "touched",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, name: Name) -> None:
@@ -36,7 +40,7 @@ class Window:
         self.correlation = frame.correlation
         self.name = name
         self.group = (name,) if isinstance(name, str) else name
-        self.newest = self.touched = LONG_AGO
+        self.newest = self.touched = self.clock = LONG_AGO
         self.due_slice = LONG_AGO
         self.size = 0
         self.sampling = Sampling()
@@ -60,6 +64,10 @@ class Window:
             name = derive("w", self.correlation.playbook, self.correlation.id, *self.group)
             self._key = f"{self.correlation.playbook}/{name}"
         return self._key
+
+    def be_touched(self, clock: int, reached: int) -> None:
+        """Be fed, when the clock of its sources has come so far, and their events have."""
+        self.clock, self.touched = clock, max(self.touched, reached)
 
     def restore_key(self, key: str) -> None:
         """Be called as it was stored."""
@@ -141,7 +149,7 @@ class Window:
 
     def keep_from(self) -> int:
         """The instant before which no event can matter any more."""
-        return self.newest - self.frame.horizon_us
+        return min(self.newest, self.clock) - self.frame.horizon_us
 
     def _make_room(self, crowded: int) -> int:
         """Let the oldest events go; where values can be sampled, rather those whose values are not in the sample."""
@@ -238,7 +246,7 @@ class Window:
         return fresh, late
 
     def _too_late(self, entry: Entry) -> bool:
-        return entry.at < self.newest - self.frame.late_after_us[entry.input]
+        return entry.at < min(self.newest, self.clock) - self.frame.late_after_us[entry.input]
 
     def _insert(self, new: list[Entry]) -> None:
         if not new:
