@@ -87,6 +87,16 @@ class SqlOutbox:
         with self._database.reading() as connection:
             return {(kind, state): number for kind, state, number in connection.execute(query)}
 
+    def open_items(self) -> Mapping[str, tuple[int, datetime]]:
+        """Kind to how many items are not done yet, and when the oldest of them was written."""
+        query = (
+            sa.select(outbox.c.kind, sa.func.count(), sa.func.min(outbox.c.created_at))
+            .where(outbox.c.due_at.is_not(None))
+            .group_by(outbox.c.kind)
+        )
+        with self._database.reading() as connection:
+            return {kind: (number, oldest) for kind, number, oldest in connection.execute(query)}
+
     def _end(
         self, item_id: str, still: sa.ColumnElement[bool], state: str, now: datetime, reply: str, **more: Any
     ) -> None:

@@ -64,4 +64,4 @@ class ObserveSection(Section):
     @property
     def chosen(self) -> bool:
         """Whether it is a port that the operator chose, so that another would not do."""
-        return self.port != type(self).model_fields["port"].default
+        return bool(self.port != type(self).model_fields["port"].default)
