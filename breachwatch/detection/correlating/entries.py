@@ -1,8 +1,7 @@
 """Events as a window remembers them, and the pages in which they are stored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from breachwatch.kernel.ids import SubjectRef
 
@@ -16,8 +15,8 @@ class Entry:
     `key`: its id, with the input where inputs are told apart; an entry is taken once per key. `armed`: it counts
     towards the threshold; an inner correlation's first events do not, they only belong to the story. `marked`: it lies
     in a satisfied window and was counted into an episode. `completed`: a satisfied window ends here. `subjects`,
-    `records` and `sample` are given to the episode once marked, then let go. `arrival`: its place in the current feed.
-    `row`: how it was last stored, None after a change.
+    `records` and `sample`, JSON, are given to the episode once marked, then let go. `arrival`: its place in the current
+    feed. `row`: how it was last stored, None after a change.
     """
 
     at: int
@@ -27,7 +26,7 @@ class Entry:
     counted: tuple[str, ...]
     subjects: tuple[SubjectRef, ...]
     records: int
-    sample: Mapping[str, Any] | None
+    sample: bytes | None
     sources: tuple[str, ...]
     armed: bool = True
     marked: bool = False

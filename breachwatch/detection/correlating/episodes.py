@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import orjson
+
 from breachwatch.detection.correlating.entries import Entry
 
 
@@ -54,7 +56,7 @@ class Episode:
                 self.fresh.append(ref)
                 self.unpaged.append(ref)
         if entry.sample is not None:
-            self.samples.append(Sample(entry.at, entry.event, entry.input, entry.sample))
+            self.samples.append(Sample(entry.at, entry.event, entry.input, orjson.loads(entry.sample)))
 
     def swallow(self, other: "Episode", quota: int, most: int) -> None:
         """Take over a later episode, or the newest windows of this one."""

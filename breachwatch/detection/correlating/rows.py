@@ -19,9 +19,10 @@ from breachwatch.detection.correlating.calendar import Calendar
 from breachwatch.detection.correlating.entries import Entry
 from breachwatch.detection.correlating.frame import LONG_AGO, Frame, Name
 from breachwatch.detection.correlating.framing import DamagedError
+from breachwatch.detection.correlating.plain import plain_bytes
 from breachwatch.detection.correlating.row_pages import RowPages, read_line
 from breachwatch.detection.correlating.signals import Told
-from breachwatch.detection.correlating.stored import ARMED, entry_from, plain_bytes
+from breachwatch.detection.correlating.stored import ARMED, entry_from
 from breachwatch.detection.rules import SEPARATOR
 from breachwatch.kernel.streams import Match
 

@@ -12,7 +12,7 @@ from breachwatch.detection.rules import Correlation
 
 SLICES = 16
 """Into so many slices the time is cut after which an idle group goes; so it may stay longer by such a part."""
-WINDOW_COSTS, ENTRY_COSTS = 3_000, 700
+WINDOW_COSTS, ENTRY_COSTS = 3_000, 1_000
 """Bytes of memory of a window without events, and of each event it remembers, about."""
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
-from typing import Any
 
 from breachwatch.detection.correlating.entries import Entry
 from breachwatch.detection.correlating.frame import Name, key_of
+from breachwatch.detection.correlating.plain import plain_bytes
 from breachwatch.detection.rules import SEPARATOR, Correlation, Input
 from breachwatch.kernel.ids import SubjectRef
 from breachwatch.kernel.streams import Match
@@ -29,7 +29,7 @@ class Signal:
     event_id: str
     subjects: tuple[SubjectRef, ...]
     records: int
-    sample: Mapping[str, Any] | None
+    sample: bytes | None
     sources: tuple[str, ...]
     armed: bool
 
@@ -66,7 +66,10 @@ def entry_of(
     correlation: Correlation, number: int, arrival: int, heard: Match | Signal, counted: tuple[str, ...]
 ) -> Entry:
     """An event as a window takes it."""
-    sources, armed = (heard.sources, heard.armed) if isinstance(heard, Signal) else ((heard.source,), True)
+    if isinstance(heard, Signal):
+        sources, armed, sample = heard.sources, heard.armed, heard.sample
+    else:
+        sources, armed, sample = (heard.source,), True, plain_bytes(heard.sample)
     return Entry(
         heard.at_us,
         heard.event_id,
@@ -75,7 +78,7 @@ def entry_of(
         counted,
         heard.subjects,
         heard.records,
-        heard.sample,
+        sample,
         sources,
         armed,
         arrival=arrival,

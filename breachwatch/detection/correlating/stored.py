@@ -14,6 +14,7 @@ from breachwatch.detection.correlating.entries import Entry, Pages
 from breachwatch.detection.correlating.episodes import Episode, Sample
 from breachwatch.detection.correlating.frame import key_of
 from breachwatch.detection.correlating.framing import VERSION, DamagedError, framed, unframed
+from breachwatch.detection.correlating.plain import plain_bytes
 from breachwatch.detection.correlating.settling import SettledWindow
 from breachwatch.detection.correlating.window import SUBJECTS_PER_PAGE, Window
 from breachwatch.detection.rules import Correlation
@@ -183,30 +184,9 @@ def _row(entry: Entry) -> bytes:
     if entry.row is None:
         flags = entry.armed * ARMED | entry.marked * MARKED | entry.completed * COMPLETED
         short = (entry.at, entry.event, entry.input, flags, entry.counted, entry.sources)
-        entry.row = plain_bytes(short if entry.marked else (*short, entry.subjects, entry.records, entry.sample))
+        sample = None if entry.sample is None else orjson.Fragment(entry.sample)
+        entry.row = plain_bytes(short if entry.marked else (*short, entry.subjects, entry.records, sample))
     return entry.row
-
-
-def plain_bytes(row: Any) -> bytes:
-    """An event's row as JSON. A whole number of more than 64 bits, which JSON here cannot hold, becomes text."""
-    try:
-        return orjson.dumps(row)
-    except TypeError:
-        return orjson.dumps(_within_json(row))
-
-
-def _within_json(value: Any) -> Any:
-    match value:
-        case dict():
-            return {str(key): _within_json(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_within_json(each) for each in value]
-        case str() | bool() | float() | None:
-            return value
-        case int() if -(1 << 63) <= value < 1 << 64:
-            return value
-        case _:
-            return str(value)
 
 
 def entry_from(correlation: Correlation, row: list[Any], page: int = -1) -> Entry:
@@ -221,7 +201,7 @@ def entry_from(correlation: Correlation, row: list[Any], page: int = -1) -> Entr
         counted=tuple(counted),
         subjects=tuple(SubjectRef(ref) for ref in subjects),
         records=records,
-        sample=sample,
+        sample=None if sample is None else plain_bytes(sample),
         sources=tuple(sources),
         armed=bool(flags & ARMED),
         marked=bool(flags & MARKED),

@@ -30,7 +30,7 @@ class Window:
     """
 
     __slots__ = (
-        "_grown", "_holding", "_key", "_scan", "clock", "correlation", "due_slice", "entries", "episodes",
+        "_grown", "_key", "_scan", "clock", "correlation", "due_slice", "entries", "episodes",
         "event_pages", "frame", "group", "name", "newest", "present", "sampling", "seen", "size", "stored",
         "subject_pages", "times", "touched",
     )  # fmt: skip
@@ -53,7 +53,6 @@ class Window:
         self.subject_pages: Pages[None] | None = None
         self.stored: set[str] = set()
         self._key = ""
-        self._holding: list[Entry] = []  # no deque: one holds room for 64, and most windows see one event
         self._grown: Sequence[Episode] = ()
         self._scan: Scan | None = None
 
@@ -143,8 +142,6 @@ class Window:
             crowded = self._make_room(crowded)
         if self.episodes:
             self._close(keep)
-        if self._holding:
-            self._bound_samples()
         return crowded
 
     def keep_from(self) -> int:
@@ -220,7 +217,6 @@ class Window:
         self.sampling.took(self.entries)
         for each in self.entries:
             self.present[each.input] += 1
-        self._holding = [each for each in self.entries if each.sample is not None]
 
     def _admit(self, arrived: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
         fresh: list[Entry] = []
@@ -263,8 +259,6 @@ class Window:
             self.times = [each.at for each in self.entries]
         for entry in new:
             entry.page = self.event_pages.put(entry.key, entry, self.event_pages.open)
-            if entry.sample is not None:
-                self._holding.append(entry)
             self.present[entry.input] += 1
 
     def _evaluate(self, first: int, end: int) -> tuple[list[Entry], list[Entry], list[Episode]]:
@@ -385,12 +379,3 @@ class Window:
         if self.subject_pages is not None:
             for page in episode.pages:
                 self.subject_pages.drop(page)
-
-    def _bound_samples(self) -> None:
-        """Keep the samples of only the newest events that no episode has taken yet."""
-        holding, cut = self._holding, 0
-        most = 2 * self.correlation.max_samples
-        while cut < len(holding) and (holding[cut].sample is None or len(holding) - cut > most):
-            holding[cut].sample = None
-            cut += 1
-        del holding[:cut]
