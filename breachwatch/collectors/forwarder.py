@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from breachwatch.collectors.inlet import PAUSES, first_of
-from breachwatch.kernel.errors import UnavailableError
+from breachwatch.kernel.errors import BreachwatchError, UnavailableError
 from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, DeadLetter, Tally
@@ -164,13 +164,17 @@ class Forwarder:
         unsubscribe = self._spool.on_append(wake)
         try:
             await self._repeat(stop, appended)
-            with suppress(TimeoutError, UnavailableError):
+            with suppress(TimeoutError, BreachwatchError):
                 async with asyncio.timeout(LAST_SECONDS):
                     await self.drain()
         finally:
             unsubscribe()
-            await self._writer.close()
-            await self._dead.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of the brokers; what they did not acknowledge stays in the spool."""
+        await self._writer.close()
+        await self._dead.close()
 
     async def _repeat(self, stop: asyncio.Event, appended: asyncio.Event) -> None:
         failures = 0
@@ -182,9 +186,10 @@ class Forwarder:
                 if not draining.done():
                     return
                 draining.result()
-            except UnavailableError as error:
+            except BreachwatchError as error:
                 self._note(str(error))
-                await first_of(PAUSES[min(failures, len(PAUSES) - 1)], stop)
+                certain = not isinstance(error, UnavailableError)
+                await first_of(PAUSES[-1] if certain else PAUSES[min(failures, len(PAUSES) - 1)], stop)
                 failures += 1
             else:
                 failures = 0

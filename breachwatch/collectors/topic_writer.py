@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from breachwatch.kernel.errors import UnavailableError
+from breachwatch.kernel.errors import BreachwatchError, UnavailableError
 
 log = logging.getLogger(__name__)
 Cut = Callable[[bytes, int], Sequence[bytes]]
@@ -23,7 +23,6 @@ RUN_BYTES = 256 << 10
 RUN_VALUES = 64
 LEAST_LIMIT_BYTES = 4 << 10
 PATIENCE_SECONDS = 60.0
-"""A producer that acknowledged nothing for so long is replaced by a new one."""
 REQUEST_SECONDS = 10.0
 _STOP_SECONDS = 2.0
 _OVERHEAD_BYTES = 128
@@ -40,9 +39,11 @@ class TopicWriter:
         topic: its full name.
         connection: how brokers are reached: arguments for aiokafka, `bootstrap_servers` among them.
         cut: makes smaller values of one that a broker refuses for its size.
+        told: what an error of the client means.
         limit_bytes: the largest value, and the largest batch; lowered by itself when a broker takes less.
         run_bytes: how much goes to one partition before the next has its turn.
         first: the partition to begin with; any by default, so that many writers spread.
+        patience: seconds after which a producer that acknowledged nothing is replaced by a new one.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class TopicWriter:
         connection: Mapping[str, Any],
         cut: Cut,
         *,
+        told: Callable[[BaseException], BreachwatchError] | None = None,
         limit_bytes: int = BATCH_BYTES,
         run_bytes: int = RUN_BYTES,
         first: int | None = None,
@@ -60,6 +62,7 @@ class TopicWriter:
         self.limit_bytes = limit_bytes
         self._connection = connection
         self._cut = cut
+        self._told = told or self._plainly
         self._run_bytes = run_bytes
         self._patience = patience
         self._producer: AIOKafkaProducer | None = None
@@ -72,6 +75,7 @@ class TopicWriter:
 
         Raises:
             UnavailableError: some may be written and some not; write the same again later.
+            ContentError: the same, but only a person can put it right.
         """
         waiting = list(values)
         while waiting:
@@ -80,7 +84,7 @@ class TopicWriter:
                 waiting = await self._send(pieces)
             except KafkaError as error:
                 await self.close()
-                raise UnavailableError(_told(error, self.topic)) from error
+                raise self._told(error) from error
             except TimeoutError as error:
                 await self.close()
                 raise UnavailableError(f"Kafka acknowledged nothing for {self._patience:.0f} s") from error
@@ -95,6 +99,9 @@ class TopicWriter:
         producer, self._producer = self._producer, None
         if producer is not None:
             await _abandon(producer)
+
+    def _plainly(self, error: BaseException) -> BreachwatchError:
+        return UnavailableError(f"{self.topic} cannot be written: {type(error).__name__}")
 
     # ------------------------------------------------------------------ one attempt
 
@@ -194,15 +201,19 @@ def _heard(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-def _told(error: KafkaError, topic: str) -> str:
-    """What a broker or the client says, as a sentence for the operator."""
-    return f"{topic} cannot be written: {type(error).__name__}: {error}"
-
-
 async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Stop a producer at once. By itself it would wait for ever for brokers that do not answer (aiokafka 0.14)."""
-    producer._message_accumulator.fail_all(KafkaError("given up"))
+    """Stop a producer at once and forget what it holds.
+
+    By itself it would wait for ever for brokers that do not answer, since an idempotent one gives up nothing; and told
+    to fail what waits, it trips over it (aiokafka 0.14, `MessageAccumulator.flush` and `fail_all`).
+    """
     with suppress(Exception):
         async with asyncio.timeout(_STOP_SECONDS):
             await producer.client.close()
+            await producer._sender.close()
+    accumulator = producer._message_accumulator
+    accumulator._batches.clear()
+    accumulator._pending_batches.clear()
+    with suppress(Exception):
+        async with asyncio.timeout(_STOP_SECONDS):
             await producer.stop()
