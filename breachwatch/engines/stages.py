@@ -95,24 +95,41 @@ class Correlator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One chunk gone through both stages. `faults`: how often a stage raised, which it never should."""
+    """One chunk gone through both stages. `faults`: how often a stage raised, which it never should.
+
+    `matches`: how many events matched.
+    """
 
     alerts: tuple[Alert, ...]
     dead: tuple[DeadLetter, ...]
     tally: Tally
     broken_rules: Mapping[str, str] = field(default_factory=dict)
     faults: int = 0
+    matches: int = 0
 
 
-def process(chunk: Chunk, detector: Detector, correlator: Feeding, *, live: bool = False) -> Outcome:
+def _nothing() -> None:
+    return
+
+
+def process(
+    chunk: Chunk,
+    detector: Detector,
+    correlator: Feeding,
+    *,
+    live: bool = False,
+    matched: Callable[[], object] = _nothing,
+) -> Outcome:
     """Take one chunk through match and correlation; never raises.
 
     A chunk that makes the detector raise is matched again record by record, so that only the records at fault become
     dead letters. A match that makes the correlator raise is left out of the windows and becomes a dead letter too,
     though it stays counted as the event it is. `live`: the correlator is told how far the source's time has come, as
-    far as the time of receipt; for an old log, which is received at any time, neither says anything.
+    far as the time of receipt; for an old log, which is received at any time, neither says anything. `matched` is
+    called between the two stages.
     """
     detected, faults = match_chunk(chunk, detector)
+    matched()
     feed = _clocked(chunk, detected, cast(Correlator, correlator)) if live else correlator.feed
     alerts, late, unfed = _feed(detected.matches, feed)
     lost = tuple(
@@ -121,7 +138,7 @@ def process(chunk: Chunk, detector: Detector, correlator: Feeding, *, live: bool
     )
     tally = replace(detected.tally, late=detected.tally.late + late)
     dead = (*detected.dead, *lost)
-    return Outcome(alerts, dead, tally, dict(detected.broken_rules), faults + len(unfed))
+    return Outcome(alerts, dead, tally, dict(detected.broken_rules), faults + len(unfed), len(detected.matches))
 
 
 def unreadable(source: str, origin: str, first_ordinal: int, count: int, reason: str) -> Outcome:

@@ -10,10 +10,12 @@ from typing import Any
 
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Waiting
+from breachwatch.engines.embedded.telling import Telling
+from breachwatch.engines.observing import SILENT, Observer, about, trace_of_alert
 from breachwatch.engines.pacing import Pacing
 from breachwatch.engines.stages import Correlator, Detector, Outcome, process, unreadable
 from breachwatch.kernel.errors import BreachwatchError, UnavailableError
-from breachwatch.kernel.ids import AlertId
+from breachwatch.kernel.ids import AlertId, IncidentId
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, DeadLetter, Tally
 
@@ -33,6 +35,7 @@ class _Work:
     alerts: tuple[Alert, ...]
     dead: tuple[DeadLetter, ...]
     tallies: Mapping[str, Tally]
+    telling: Telling
 
 
 class EmbeddedEngine:
@@ -47,6 +50,7 @@ class EmbeddedEngine:
             `after-deliver`, and of `before-swap` and `after-swap` when other stages take over.
         now: the clock by which alerts are paced and `run` prunes; without it all alerts go at once, and nothing is
             pruned by age.
+        observer: told of what is durable.
 
     Raises:
         UnavailableError, TamperedError: the stored state cannot be read.
@@ -61,6 +65,7 @@ class EmbeddedEngine:
         *,
         waypoint: Waypoint = passing,
         now: Callable[[], datetime] | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self._spool = spool
         self._detector = detector
@@ -68,6 +73,7 @@ class EmbeddedEngine:
         self._take_alert = take_alert
         self._waypoint = waypoint
         self._now = now
+        self._observer = observer
         self._uncommitted: _Work | None = None
         self._broken_rules: dict[str, str] = {}
         self._faults = 0
@@ -118,8 +124,10 @@ class EmbeddedEngine:
         for alert in work.alerts:
             self._pacing.found(alert)
         self._waypoint("engine:before-commit")
+        began = self._now() if self._now is not None else None
         self._spool.commit(work.offset, work.changes, work.alerts, work.dead, work.tallies)
         self._uncommitted = None
+        work.telling.tell(began, getattr(self._correlator, "groups", 0), len(self._broken_rules))
         self._waypoint("engine:after-commit")
         return True
 
@@ -127,20 +135,23 @@ class EmbeddedEngine:
         alerts: list[Alert] = []
         dead: list[DeadLetter] = []
         tallies: dict[str, Tally] = {}
+        telling = Telling(self._observer, self._now)
         for one in waiting:
-            outcome = self._process(one)
+            outcome = self._process(one, telling)
             alerts += outcome.alerts
             dead += outcome.dead
             tallies[one.source] = tallies.get(one.source, Tally()) + outcome.tally
         changes = tuple(self._correlator.drain_changes())
         self._say_shortfalls()
-        return _Work(waiting[-1].offset, changes, tuple(alerts), tuple(dead), tallies)
+        return _Work(waiting[-1].offset, changes, tuple(alerts), tuple(dead), tallies, telling)
 
-    def _process(self, one: Waiting) -> Outcome:
+    def _process(self, one: Waiting, telling: Telling) -> Outcome:
+        telling.chunk_taken()
         if one.chunk is None:
             outcome = unreadable(one.source, one.origin, one.first_ordinal, one.records, "spool value altered")
         else:
-            outcome = process(one.chunk, self._detector, self._correlator, live=True)
+            outcome = process(one.chunk, self._detector, self._correlator, live=True, matched=telling.chunk_matched)
+        telling.add(one.source, one.chunk, outcome)
         self._faults += outcome.faults
         for rule, why in outcome.broken_rules.items():
             if rule not in self._broken_rules:
@@ -225,13 +236,19 @@ class EmbeddedEngine:
 
     def _offer(self, alert: Alert) -> bool:
         self._waypoint("engine:before-deliver")
+        began, work = self._now() if self._now is not None else None, about.set(trace_of_alert(alert))
         try:
-            self._take_alert(alert)
+            home = self._take_alert(alert)
         except UnavailableError:
             raise
         except Exception as error:
             self._note_trouble("alerts", f"{type(error).__name__} on {alert.id}")
             return False
+        finally:
+            about.reset(work)
+        if self._now is not None and began is not None:
+            incident = IncidentId(home) if isinstance(home, str) else None
+            self._observer.taken(alert, incident, (self._now() - began).total_seconds())
         self._waypoint("engine:after-deliver")
         self._spool.delivered(alert)
         if self._now is not None:

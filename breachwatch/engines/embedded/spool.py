@@ -27,6 +27,7 @@ from breachwatch.engines.embedded.tables import (
 )
 from breachwatch.engines.merging import merge_revisions
 from breachwatch.kernel.errors import TamperedError, UnavailableError
+from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, Chunk, DeadLetter, Tally
 from breachwatch.kernel.time import from_microseconds, parse_rfc3339, to_microseconds
@@ -44,8 +45,8 @@ class Spool:
         waypoint: told of `spool:before-append` (inside the transaction) and `spool:after-append` (durable).
         retention: how long each stream is kept after use.
         busy_timeout: how long to wait for a lock that another program holds on the file.
-        limit_bytes: most bytes of chunks that may wait; an append beyond is refused, so that a stopped consumer
-            cannot fill the disk.
+        limit_bytes: most bytes of chunks that may wait; an append beyond is refused, so that no disk is filled.
+        observer: told of chunks that are durable.
 
     Raises:
         UnavailableError: the file cannot be opened, or another process has it.
@@ -61,8 +62,9 @@ class Spool:
         retention: Retention | None = None,
         busy_timeout: timedelta = timedelta(seconds=5),
         limit_bytes: int = 4 << 30,
+        observer: Observer = SILENT,
     ) -> None:
-        self._waypoint = waypoint
+        self._waypoint, self._observer = waypoint, observer
         self._retention = retention or Retention()
         self._limit_bytes = limit_bytes
         self._listeners: list[Callable[[], object]] = []
@@ -107,6 +109,7 @@ class Spool:
         with self._file.lock:
             self._waiting = (self._waiting[0] + 1, self._waiting[1] + len(body))
         self._waypoint("spool:after-append")
+        self._observer.received(chunk.source, len(chunk.records))
         self._tell()
         return offset
 
