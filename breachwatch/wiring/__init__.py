@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from breachwatch.wiring.service import Service, build_service
     from breachwatch.wiring.sources import guess_source, known_source, known_sources, logsource_text
     from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
+    from breachwatch.wiring.topics import TopicsReport, apply_topics, compare_topics, connect, topics_of
 
 __all__ = [
     "Advance",
@@ -34,7 +35,9 @@ __all__ = [
     "Proposed",
     "Reading",
     "Service",
+    "TopicsReport",
     "add_member",
+    "apply_topics",
     "build_demo",
     "build_matching",
     "build_proposal",
@@ -43,6 +46,8 @@ __all__ = [
     "build_tuning",
     "check_adjustments",
     "check_playbooks",
+    "compare_topics",
+    "connect",
     "explain_match",
     "explain_replay",
     "guess_source",
@@ -56,9 +61,15 @@ __all__ = [
     "offer_sign_in",
     "open_store",
     "tagged_rules",
+    "topics_of",
 ]
 
 _HOMES = {
+    "TopicsReport": "topics",
+    "apply_topics": "topics",
+    "compare_topics": "topics",
+    "connect": "topics",
+    "topics_of": "topics",
     "explain_match": "explaining",
     "explain_replay": "explaining",
     "Explained": "explaining",
