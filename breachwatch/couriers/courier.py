@@ -19,6 +19,7 @@ from breachwatch.kernel.errors import (
     TamperedError,
     UnavailableError,
 )
+from breachwatch.kernel.observing import SILENT, Mailed, MailResult, Observer, about, trace_of_incident
 from breachwatch.kernel.ports import Letters, OutboxKind, OutboxRow, OutboxStore, Waypoint, passing
 from breachwatch.kernel.time import rfc3339
 
@@ -77,6 +78,7 @@ class Courier:
         now: Callable[[], datetime],
         owner: str,
         waypoint: Waypoint = passing,
+        observer: Observer = SILENT,
     ) -> None:
         self._outbox = outbox
         self._letters = letters
@@ -85,12 +87,14 @@ class Courier:
         self._now = now
         self._owner = owner
         self._waypoint = waypoint
+        self._observer = observer
         self._taken: Counter[OutboxKind] = Counter()
         self._refused_after: dict[str, int] = {}
         self._trouble = 0
         self._resume_at: datetime | None = None
         self._relay_trouble = self._own_trouble = ""
         self._unsettled: tuple[OutboxRow, Verdict | Held] | None = None
+        self._answered = timedelta(0)
 
     @property
     def trouble(self) -> str:
@@ -112,9 +116,14 @@ class Courier:
         if row is None:
             return False
         self._waypoint("courier:after-lease")
-        self._unsettled = row, await self._attempt(row)
-        self._waypoint("courier:after-reply")
-        await self._settle_or_keep()
+        work = about.set(trace_of_incident(row.item.incident_id))
+        try:
+            self._unsettled = row, await self._attempt(row)
+            self._waypoint("courier:after-reply")
+            self._answered = self._now() - at
+            await self._settle_or_keep()
+        finally:
+            about.reset(work)
         self._waypoint("courier:after-record")
         return True
 
@@ -144,8 +153,11 @@ class Courier:
     async def _settle_or_keep(self) -> None:
         """Record the last verdict; while the outbox cannot take it, it is kept and nothing else is leased."""
         if self._unsettled is not None:
-            await asyncio.to_thread(self._settle, *self._unsettled)
-            self._unsettled = None
+            row, verdict = self._unsettled
+            result = await asyncio.to_thread(self._settle, row, verdict)
+            self._unsettled, item = None, row.item
+            seconds = self._answered.total_seconds()
+            self._observer.mailed(Mailed(item.kind, result, item.id, item.incident_id, row.attempts, seconds))
 
     def _lease(self, at: datetime) -> OutboxRow | None:
         rows = (self._outbox.lease((kind,), self._owner, at, at + LEASE) for kind in KINDS)
@@ -178,23 +190,27 @@ class Courier:
             log.error("courier: %s cannot be written: %s", row.item.id, type(error).__name__)
             return PersonDeferred(f"not written: {type(error).__name__}")
 
-    def _settle(self, row: OutboxRow, verdict: Verdict | Held) -> None:
+    def _settle(self, row: OutboxRow, verdict: Verdict | Held) -> MailResult:
         now, item = self._now(), row.item
         match verdict:
             case Held(reply):
                 self._outbox.retry(item.id, self._owner, now + pause(row.attempts, FIRST_PAUSE), reply)
+                return "held"
             case Accepted(reply):
                 self._taken[item.kind] += 1
                 self._trouble, self._resume_at, self._relay_trouble = 0, None, ""
                 self._outbox.sent(item.id, self._owner, now, message_id(item.id, self._sender.address), reply)
+                return "accepted"
             case PersonRefused(reply, by_relay) if not by_relay or self._believed(row):
                 self._outbox.refused(item.id, self._owner, now, reply)
                 self._refused_after.pop(item.id, None)
+                return "refused"
             case PersonRefused(reply):
-                self._later(row, now, reply)
+                result = self._later(row, now, reply)
                 self._refused_after[item.id] = self._taken[item.kind]
+                return result
             case PersonDeferred(reply):
-                self._later(row, now, reply)
+                return self._later(row, now, reply)
             case ServerTrouble(reply, perhaps_sent):
                 self._trouble += 1
                 self._resume_at = now + pause(self._trouble, timedelta(seconds=5))
@@ -202,6 +218,7 @@ class Courier:
                 log.warning("courier: %s", self._relay_trouble)
                 doubt = "; the mail may have got through, the answer did not" if perhaps_sent else ""
                 self._outbox.retry(item.id, self._owner, self._resume_at, reply + doubt)
+                return "relay_trouble"
 
     def _believed(self, row: OutboxRow) -> bool:
         """Whether a refusal is about this person: the relay took others' mail since their last try, or stays with it.
@@ -211,11 +228,12 @@ class Courier:
         taken = self._taken[row.item.kind]
         return taken > self._refused_after.get(row.item.id, taken) or row.attempts >= TRIES_TO_BELIEVE
 
-    def _later(self, row: OutboxRow, now: datetime, reply: str) -> None:
+    def _later(self, row: OutboxRow, now: datetime, reply: str) -> MailResult:
         if now - row.item.created_at >= GIVE_UP_AFTER:
             self._outbox.refused(row.item.id, self._owner, now, f"gave up after 5 days; last answer: {reply}")
-            return
+            return "refused"
         self._outbox.retry(row.item.id, self._owner, now + pause(row.attempts, FIRST_PAUSE), reply)
+        return "deferred"
 
 
 def pause(attempt: int, first: timedelta) -> timedelta:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
+from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.kernel.errors import BreachwatchError, ContentError
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Reloading(Generic[Content]):
         use: puts the new content to work, such as `EmbeddedEngine.reload`; returns at once. In the same thread.
         every: how often to look.
         digest: of the content that is at work now; without it, what is first seen is taken for that.
+        observer: told of every reading.
     """
 
     name = "rules"
@@ -52,12 +54,14 @@ class Reloading(Generic[Content]):
         *,
         every: timedelta = EVERY,
         digest: str | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self._look = look
         self._read = read
         self._use = use
         self._every = every
         self._digest = digest
+        self._observer = observer
         self._asked = asyncio.Event()
         self._trouble = ""
         self.reloads = 0
@@ -99,7 +103,9 @@ class Reloading(Generic[Content]):
         known, self._digest = self._digest, digest
         if not asked and known in (digest, None):
             return False
-        return self._reload()
+        used = self._reload()
+        self._observer.reloaded(failed=not used)
+        return used
 
     def _reload(self) -> bool:
         try:

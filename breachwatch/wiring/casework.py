@@ -19,6 +19,7 @@ from breachwatch.detection.playbooks.content import Content
 from breachwatch.engines.reloading import Reloading
 from breachwatch.engines.watches import Publish, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
+from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.kernel.streams import Alert
@@ -43,6 +44,7 @@ class Casework:
     flow: CaseFlow
     team: Mapping[str, str]
     waypoint: Waypoint = passing
+    observer: Observer = SILENT
 
     def taker(self) -> Callable[[Alert], object]:
         """What takes an alert into the case files, with what the organisation knows of its addresses and hosts.
@@ -55,10 +57,18 @@ class Casework:
 
     def reloading(self) -> Reloading[Content]:
         """What lets cases be judged by playbooks and notices as they are changed on the disk."""
-        return Reloading(self.live.look, self.live.reread, self.live.put, digest=self.live.digest)
+        return Reloading(
+            self.live.look, self.live.reread, self.live.put, digest=self.live.digest, observer=self.observer
+        )
 
 
-def open_casework(settings: Settings, live: LiveContent, keys: MasterKey, waypoint: Waypoint = passing) -> Casework:
+def open_casework(
+    settings: Settings,
+    live: LiveContent,
+    keys: MasterKey,
+    waypoint: Waypoint = passing,
+    observer: Observer = SILENT,
+) -> Casework:
     """Open the ledger, and put the flow of cases on it.
 
     Raises:
@@ -76,7 +86,7 @@ def open_casework(settings: Settings, live: LiveContent, keys: MasterKey, waypoi
         team=tuple(team),
     )
     store = store_with(settings, keys, waypoint=waypoint)
-    return Casework(settings, live, store, world, CaseFlow(store.ledger, store.vault, world), team, waypoint)
+    return Casework(settings, live, store, world, CaseFlow(store.ledger, store.vault, world), team, waypoint, observer)
 
 
 def build_courier(case: Casework, desk_url: str) -> Courier:
@@ -89,7 +99,7 @@ def build_courier(case: Casework, desk_url: str) -> Courier:
     letters = CaseLetters(case.store.ledger, case.store.vault, case.world, desk_url, case.team)
     transport = SmtpTransport(SmtpSettings(**settings.mail.model_dump(exclude={"sender"})), case.waypoint)
     sender = Sender(settings.mail.sender, settings.organisation.name)
-    return Courier(case.store.outbox, letters, transport, sender, now, owner_name(), case.waypoint)
+    return Courier(case.store.outbox, letters, transport, sender, now, owner_name(), case.waypoint, case.observer)
 
 
 def build_watches(case: Casework, pseudonymise: Pseudonymise, publish: Publish) -> dict[str, Watch]:

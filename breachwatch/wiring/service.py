@@ -23,6 +23,7 @@ from breachwatch.wiring.clock import now
 from breachwatch.wiring.desk import build_desk
 from breachwatch.wiring.detecting import LiveContent
 from breachwatch.wiring.inputs import build_inputs, local_inputs, refuse_topics, sources_of
+from breachwatch.wiring.observing import observe
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,17 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     refuse_topics(settings)
     sources = sources_of(settings)
     live = LiveContent(settings, sources)
+    seeing = observe(settings, "up", sources)
     keys = open_keys(settings.state_dir)
     pseudonymise = pseudonymiser(keys.pseudonym)
-    case = open_casework(settings, live, keys, waypoint)
+    case = open_casework(settings, live, keys, waypoint, seeing.observer)
     retention = Retention.of(load_streams(shipped("topics")))
-    spool = Spool(settings.state_dir / "spool.sqlite", keys.derive("spool"), waypoint=waypoint, retention=retention)
+    place, seal = settings.state_dir / "spool.sqlite", keys.derive("spool")
+    spool = Spool(place, seal, waypoint=waypoint, retention=retention, observer=seeing.observer)
     stages = live.stages(pseudonymise)
-    engine = EmbeddedEngine(spool, stages.detector, stages.correlator, case.taker(), waypoint=waypoint, now=now)
+    engine = EmbeddedEngine(
+        spool, stages.detector, stages.correlator, case.taker(), waypoint=waypoint, now=now, observer=seeing.observer
+    )
     followed = build_inputs(local_inputs(settings), settings, sources, spool, waypoint)
     watches = build_watches(case, pseudonymise, spool.publish)
     watched: list[Watching] = [*watches.values()]
@@ -77,12 +82,17 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
 
     desk, url = build_desk(case, status, spool.append, sources, mailbox_url)
     courier = build_courier(case, url)
-    reloading = Reloading(live.look, live.reader(pseudonymise), live.user(engine.reload), digest=live.digest)
+    reread, use = live.reader(pseudonymise), live.user(engine.reload)
+    reloading = Reloading(live.look, reread, use, digest=live.digest, observer=seeing.observer)
     watched += [courier, reloading]
+    seeing.watch_store(case.store)
+    seeing.watch_spool(spool.backlog)
+    seeing.watch_troubles(status)
     parts: dict[str, Part] = {
         "detection": engine.run,
         "rules": reloading.run,
         "desk": desk.run,
+        "observe": seeing.run,
         "courier": courier.run,
         **{name: watch.run for name, watch in watches.items()},
         **{f"input {number}": collector.run for number, (_, collector) in enumerate(followed, 1)},
@@ -91,6 +101,7 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     def close() -> None:
         spool.close()
         case.store.close()
+        seeing.close()
 
     first = [one.first_read() for _, one in followed if isinstance(one, FileTail)]
     return Service(parts, url, case.store.team, close, (sum(n for n, _ in first), sum(size for _, size in first)))
