@@ -16,7 +16,7 @@ from breachwatch.engines.kafka.writer import MOST_BYTES
 from breachwatch.kernel.errors import UnavailableError
 
 CHECKPOINT = "checkpoint"
-"""The key of how far a partition is taken: a `Progress`, as every reader of the topic may read it."""
+"""How far a partition is taken: a `Progress`, stored plainly under the partition's number, for every reader to read."""
 
 _PART = "\x00"
 _SMALL = 200
@@ -30,6 +30,7 @@ Told = Callable[[int, int], None]
 def records_of(topic: str, partition: int, changes: Mapping[str, bytes | None]) -> list[Output]:
     """The Kafka records that store some changes of state."""
     pack = zstandard.ZstdCompressor(level=1).compress
+    changes = {str(partition) if name == CHECKPOINT else name: blob for name, blob in changes.items()}
     return [
         Output(topic, key.encode(), value, partition)
         for name, blob in changes.items()
@@ -38,7 +39,7 @@ def records_of(topic: str, partition: int, changes: Mapping[str, bytes | None]) 
 
 
 def _framed(name: str, blob: bytes, pack: Callable[[bytes], bytes]) -> Iterable[tuple[str, bytes]]:
-    if name == CHECKPOINT:
+    if name.isdigit():
         yield name, blob
         return
     value = _PLAIN + blob if len(blob) < _SMALL else _PACKED + pack(blob)
@@ -58,11 +59,15 @@ def state_of(values: Mapping[str, bytes]) -> dict[str, bytes]:
         ValueError: a value is none that was written here.
     """
     unpack = zstandard.ZstdDecompressor()
-    return {name: _blob(name, value, values, unpack) for name, value in values.items() if _PART not in name}
+    return {
+        CHECKPOINT if name.isdigit() else name: _blob(name, value, values, unpack)
+        for name, value in values.items()
+        if _PART not in name
+    }
 
 
 def _blob(name: str, value: bytes, values: Mapping[str, bytes], unpack: zstandard.ZstdDecompressor) -> bytes:
-    if name == CHECKPOINT:
+    if name.isdigit():
         return value
     if value[:1] == _PARTS:
         value = b"".join(values.get(f"{name}{_PART}{number}", b"") for number in range(int(value[1:])))

@@ -146,6 +146,10 @@ class Processor:
         for tell in held.told:
             tell()
 
+    def passed(self, place: str) -> None:
+        """Tell the waypoint of a place that lies outside, such as `kafka:after-ack`."""
+        self._around.waypoint(place)
+
     async def close(self) -> None:
         """Drop state and writer; what was not committed is forgotten, and will be taken again."""
         self._stage, self._held = None, Effects()

@@ -64,7 +64,6 @@ class Writer:
             transactional_id=self._id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=10_000,
-            retry_backoff_ms=250,
             linger_ms=0,
             max_batch_size=MOST_BYTES,
         )

@@ -1,0 +1,262 @@
+"""Drives one partition: what a consumer hands over is queued, taken in batches, made durable, acknowledged.
+
+Nothing that goes wrong ends a pump: the state is dropped, what was not acknowledged waits, and the partition is opened
+anew, later after each failure.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from breachwatch.engines.kafka.effects import Taken
+from breachwatch.engines.kafka.partition import Processor
+from breachwatch.engines.kafka.writer import FencedError
+from breachwatch.kernel.errors import BreachwatchError
+
+log = logging.getLogger(__name__)
+Ack = Callable[[], object]
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_FENCED_SECONDS = 5.0
+"""Whoever was shut out waits so long before it opens again: by then it knows whether the partition is still its own."""
+
+_PARK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once.
+
+    `records` and `size` (bytes) bound a batch; `hold_seconds` and `hold_records` how long effects that nobody waits for
+    may wait for company.
+    """
+
+    records: int = 200
+    size: int = 1 << 20
+    hold_seconds: float = 0.25
+    hold_records: int = 2_000
+
+
+class Budget:
+    """Bytes that may wait in a process; whoever brings more waits until some are done."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._freed = asyncio.Event()
+
+    async def take(self, size: int) -> None:
+        """Wait for room; a single value larger than everything has room when nothing else waits."""
+        while self._used and self._used + size > self._limit:
+            self._freed.clear()
+            await self._freed.wait()
+        self._used += size
+
+    def give(self, size: int) -> None:
+        """So much is done."""
+        self._used -= size
+        self._freed.set()
+
+
+class Completing(Protocol):
+    """Finds what a consumer left out."""
+
+    async def __call__(self, processor: Processor, batch: Sequence[Taken]) -> Sequence[Taken]:
+        """The batch, with records that should have come before its own."""
+
+
+async def as_it_is(processor: Processor, batch: Sequence[Taken]) -> Sequence[Taken]:
+    """Believes that nothing was left out."""
+    return batch
+
+
+class Pump:
+    """One partition at work. Everything but `run` is called from the same loop and returns at once, but `park`.
+
+    Args:
+        processor: not yet open.
+        budget: where the size of what is offered was taken from; given back once it is acknowledged or let go.
+        limits: of batches.
+        complete: finds what the consumer left out.
+    """
+
+    def __init__(
+        self, processor: Processor, budget: Budget, limits: Limits | None = None, complete: Completing = as_it_is
+    ) -> None:
+        self.processor = processor
+        self.trouble = ""
+        self.moved = 0
+        self._budget = budget
+        self._limits = limits or Limits()
+        self._complete = complete
+        self._queue: deque[tuple[Taken, Ack]] = deque()
+        self._unacked: list[tuple[Taken, Ack]] = []
+        self._held_since: float | None = None
+        self._idle_until: int | None = None
+        self._swap: tuple[Any, ...] | None = None
+        self._wake = asyncio.Event()
+        self._parking = False
+        self._busy: asyncio.Task[None] | None = None
+        self._failures = 0
+
+    # ------------------------------------------------------------------ told from outside
+
+    def offer(self, taken: Taken, ack: Ack) -> None:
+        """Queue a record; `ack` is called once what it caused is durable."""
+        self._queue.append((taken, ack))
+        self._wake.set()
+
+    def idle(self, until_us: int) -> None:
+        """Nothing waits that the broker took until then."""
+        self._idle_until = until_us
+        self._wake.set()
+
+    def swap(self, *stages: Any) -> None:
+        """Go on with other stages from the next batch on; one that opens later has them already."""
+        self._swap = stages
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many records are queued or not acknowledged yet."""
+        return len(self._queue) + len(self._unacked)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the state is at hand."""
+        return self.processor.stage is not None
+
+    def skip(self, offset: int) -> None:
+        """Nothing is to be read below this offset, as a look at the topic has shown."""
+        if self.is_open and not self._queue:
+            self.processor.read = max(self.processor.read, offset)
+
+    def start(self) -> None:
+        """Go to work, from the beginning or after `park`."""
+        self._parking = False
+        if self._busy is None or self._busy.done():
+            self._busy = asyncio.create_task(self._run(), name=f"pump {self._name}")
+        self._wake.set()
+
+    async def park(self) -> None:
+        """End what is being done, let go of what waits and was not acknowledged; the state stays, to go on with."""
+        self._parking = True
+        self._wake.set()
+        if self._busy is not None:
+            if self.is_open:
+                await asyncio.wait({self._busy}, timeout=_PARK_SECONDS)
+            if not self._busy.done():
+                self._busy.cancel()
+                await asyncio.wait({self._busy}, timeout=_PARK_SECONDS)
+                await self.processor.close()
+            self._busy = None
+        for taken, _ in (*self._queue, *self._unacked):
+            self._budget.give(len(taken.value))
+        self._queue.clear()
+        self._unacked.clear()
+
+    async def drop(self) -> None:
+        """End for good: the partition is somebody else's."""
+        await self.park()
+        await self.processor.close()
+
+    # ------------------------------------------------------------------ at work
+
+    @property
+    def _name(self) -> str:
+        return f"{self.processor.place.topic}-{self.processor.place.partition}"
+
+    async def _run(self) -> None:
+        while not self._parking:
+            try:
+                if not self.is_open:
+                    await self.processor.open()
+                    self.trouble = ""
+                await self._step()
+            except Exception as error:
+                await self._failed(error)
+        try:
+            await self._commit()
+        except Exception as error:
+            log.warning("%s: %s; the rest is taken again", self._name, error)
+            await self.processor.close()
+
+    async def _step(self) -> None:
+        if self._swap is not None:
+            await self._commit()
+            swap, self._swap = self._swap, None
+            await self.processor.swap(*swap)
+        batch = self._batch()
+        if batch:
+            self._unacked += batch
+            await self.processor.take(await self._complete(self.processor, [taken for taken, _ in batch]))
+            self._failures = 0
+            if self._held_since is None:
+                self._held_since = asyncio.get_running_loop().time()
+        if self._due():
+            await self._commit()
+        elif not self._queue and self._idle_until is not None and not self.processor.holds:
+            until, self._idle_until = self._idle_until, None
+            await self.processor.idle(until)
+        elif not self._queue:
+            await self._pause()
+
+    def _batch(self) -> list[tuple[Taken, Ack]]:
+        batch: list[tuple[Taken, Ack]] = []
+        size = 0
+        while self._queue and len(batch) < self._limits.records:
+            size += len(self._queue[0][0].value)
+            if batch and size > self._limits.size:
+                break
+            batch.append(self._queue.popleft())
+        return batch
+
+    def _due(self) -> bool:
+        if not self._unacked:
+            return False
+        if self.processor.pressing or not self.processor.holds or self._idle_until is not None:
+            return True
+        waited = asyncio.get_running_loop().time() - (self._held_since or 0.0)
+        return waited >= self._limits.hold_seconds or len(self._unacked) >= self._limits.hold_records
+
+    async def _commit(self) -> None:
+        if self.processor.holds:
+            await self.processor.commit()
+            self.moved += 1
+        self._held_since = None
+        done, self._unacked = self._unacked, []
+        for taken, ack in done:
+            self._budget.give(len(taken.value))
+            ack()
+        if done:
+            self.processor.passed("kafka:after-ack")
+
+    async def _pause(self) -> None:
+        self._wake.clear()
+        seconds = None
+        if self._unacked:
+            passed = asyncio.get_running_loop().time() - (self._held_since or 0.0)
+            seconds = max(0.0, self._limits.hold_seconds - passed)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+    async def _failed(self, error: Exception) -> None:
+        """Drop the state; what was not acknowledged comes first again."""
+        told = str(error) if isinstance(error, BreachwatchError | ValueError) else type(error).__name__
+        if told != self.trouble:
+            log.warning("%s: %s; trying again", self._name, told)
+        self.trouble = told
+        await self.processor.close()
+        self._queue.extendleft(reversed(self._unacked))
+        self._unacked = []
+        self._held_since = None
+        pause = _FENCED_SECONDS if isinstance(error, FencedError) else _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        self._failures += 1
+        deadline = asyncio.get_running_loop().time() + pause
+        while not self._parking and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), left)

@@ -1,0 +1,116 @@
+"""Ends a process whose partitions have something waiting and do not move, so that whoever supervises it starts another.
+
+A consumer may fall silent without an error. So how much waits is asked of the brokers, beside Faust, and set against
+what became durable.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from breachwatch.engines.kafka.hub import Hub
+from breachwatch.engines.kafka.names import Names, Stage
+from breachwatch.engines.kafka.pump import Pump
+from breachwatch.engines.kafka.reading import Reader
+from breachwatch.engines.observing import SILENT, Observer
+
+log = logging.getLogger(__name__)
+STALLED = 75
+"""What the process ends with: try again (sysexits.h, EX_TEMPFAIL)."""
+
+PATIENCE_SECONDS = 60.0
+Seconds = Callable[[], float]
+
+
+@dataclass(slots=True)
+class _Seen:
+    done: int
+    moved_at: float
+
+
+class Watchdog:
+    """Looks at every partition of this process. `look` is called every second or two.
+
+    Args:
+        names: of topics.
+        hub: the partitions.
+        reader: asks the brokers.
+        seconds: a clock that only goes on.
+        stalled: told in a sentence what stands still; ends the process.
+        patience: seconds without any progress before that.
+        observer: told of what waits.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        hub: Hub,
+        reader: Reader,
+        seconds: Seconds,
+        stalled: Callable[[str], object],
+        *,
+        patience: float = PATIENCE_SECONDS,
+        observer: Observer = SILENT,
+    ) -> None:
+        self._topics: dict[Stage, str] = {"match": names.records, "correlate": names.matches}
+        self._prefix = f"{names.prefix}."
+        self._hub = hub
+        self._reader = reader
+        self._seconds = seconds
+        self._stalled = stalled
+        self._patience = patience
+        self._observer = observer
+        self._seen: dict[tuple[Stage, int], _Seen] = {}
+        self.lag: dict[str, int] = {}
+
+    async def look(self, stage: Stage) -> Mapping[int, int]:
+        """Ask where the partitions of a stage end, and judge.
+
+        Returns:
+            Partition to its end at the time of asking, of those whose end was reached.
+
+        Raises:
+            UnavailableError: the brokers do not answer.
+        """
+        topic = self._topics[stage]
+        pumps = self._hub.of(stage)
+        ends = await self._reader.ends(topic, pumps)
+        for known in [each for each in self._seen if each[0] == stage and each[1] not in pumps]:
+            del self._seen[known]
+        reached: dict[int, int] = {}
+        worst, lag = 0.0, 0
+        for partition, pump in pumps.items():
+            end = ends.get(partition, 0)
+            waits = max(0, end - pump.processor.done)
+            if not pump.waiting and pump.is_open and waits and await self._hollow(topic, partition, pump, end):
+                waits = 0
+            stood = self._stood(stage, partition, pump, waits)
+            lag += waits
+            worst = max(worst, stood)
+            self._observer.lag(topic.removeprefix(self._prefix), partition, waits)
+            if not waits and not pump.waiting:
+                reached[partition] = end
+            if stood >= self._patience:
+                why = f"; {pump.trouble}" if pump.trouble else ""
+                self._stalled(f"{topic}-{partition}: {waits} wait and nothing moved for {stood:.0f} s{why}")
+        self.lag[topic] = lag
+        self._observer.stalled(stage, worst)
+        return reached
+
+    def _stood(self, stage: Stage, partition: int, pump: Pump, waits: int) -> float:
+        """Seconds that a partition has stood still with something waiting."""
+        now, done = self._seconds(), pump.processor.done
+        seen = self._seen.setdefault((stage, partition), _Seen(done, now))
+        if not waits or done != seen.done:
+            seen.done, seen.moved_at = done, now
+        return now - seen.moved_at
+
+    async def _hollow(self, topic: str, partition: int, pump: Pump, end: int) -> bool:
+        """Whether what seems to wait is nothing but the ends of transactions; then it is passed over from now on."""
+        start = pump.processor.read
+        if start < end:
+            found, reached = await self._reader.between(topic, partition, start, end)
+            if found or reached < end or pump.processor.read != start or pump.waiting:
+                return False
+            pump.skip(end)
+        return True
