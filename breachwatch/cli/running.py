@@ -9,6 +9,7 @@ from rich.filesize import decimal
 
 from breachwatch import wiring
 from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, err, log_to_stderr, out
+from breachwatch.cli.logs import LogFormatOption
 from breachwatch.cli.root import RUN, app
 from breachwatch.engines.memory import settle_memory
 from breachwatch.settings import read_settings, write_example
@@ -31,12 +32,14 @@ def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def up(
     config: ConfigOption = DEFAULT_CONFIG,
     engine: Annotated[Literal["embedded"], typer.Option(help="What carries the streams.")] = "embedded",
+    log_format: LogFormatOption = None,
 ) -> None:
     """Run everything on this machine: collectors, detection, clocks, desk and couriers. Ctrl-C ends it cleanly."""
-    log_to_stderr()
+    log_to_stderr(form=log_format)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks for new rules, also before anybody listens for it
     settings = read_settings(config)
+    log_to_stderr(form=log_format or settings.observe.log_format)
     service = wiring.build_service(settings)
     err.print(f"The desk is at {service.desk_url}", highlight=False)
     files, size = service.first_read

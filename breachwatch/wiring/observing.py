@@ -16,6 +16,7 @@ from breachwatch.engines.status import Watching
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.settings import ObserveSection, Role, Settings, read_secret
+from breachwatch.wiring.asking import note_of, url_of
 from breachwatch.wiring.clock import now
 
 if TYPE_CHECKING:
@@ -102,9 +103,9 @@ def observe(settings: Settings, role: Role, sources: Iterable[str] = ()) -> Seei
     tracing = _tracing(section, role, settings.instance)
     metrics = PrometheusObserver(role, now, frozenset(sources), also=tracing or SILENT)
     metrics.reads("ready", readiness.readings)
-    url = _url(section, listener.getsockname()[1])
+    url = url_of(section, listener.getsockname()[1])
     server = WebServer(HealthApp(readiness, metrics, token), listener, section.certificate_file, section.key_file)
-    return Seeing(metrics, url, metrics, readiness, server, tracing, _note(settings, role))
+    return Seeing(metrics, url, metrics, readiness, server, tracing, note_of(settings, role))
 
 
 def _listener(section: ObserveSection, role: Role) -> socket:
@@ -125,28 +126,6 @@ def _tracing(section: ObserveSection, role: Role, instance: str) -> "TracingObse
     from breachwatch.engines.tracing import TracingObserver, exporting, resource_of  # noqa: PLC0415 - costs 0.3 s
 
     return TracingObserver(exporting(section.traces), resource_of(role, instance), now)
-
-
-# ------------------------------------------------------------------ where others find it
-
-
-def address_of(settings: Settings, role: Role) -> str:
-    """Where a process of this role on this machine is asked: as it noted itself, else where it should be."""
-    try:
-        noted = _note(settings, role).read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        noted = ""
-    return noted or _url(settings.observe, settings.observe.port_of(role))
-
-
-def _url(section: ObserveSection, port: int) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(section.host, section.host)  # noqa: S104 - asked, not bound
-    return f"{'https' if section.certificate_file else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _note(settings: Settings, role: Role) -> Path:
-    number = settings.observe.number
-    return settings.state_dir / "observe" / f"{role}{f'-{number}' if number else ''}.url"
 
 
 def _note_address(note: Path, url: str) -> None:
