@@ -75,7 +75,8 @@ def make_all(folder: Path, hosts: Mapping[str, Sequence[str]], now: datetime) ->
     _postgres(kept)
     for name in ("master.key", "pseudonym.key"):
         kept.once(name, lambda: secrets.token_hex(32).encode() + b"\n")
-    kept.once("ingest.token", lambda: secrets.token_urlsafe(32).encode() + b"\n")
+    for name in ("ingest.token", "metrics.token"):
+        kept.once(name, lambda: secrets.token_urlsafe(32).encode() + b"\n")
 
 
 # ------------------------------------------------------------------ certificates
@@ -189,7 +190,7 @@ def _postgres(kept: Folder) -> None:
     role = f"CREATE ROLE {USER} LOGIN PASSWORD '{{proof}}';\nCREATE DATABASE {USER} OWNER {USER};\n"
     kept.once("ledger.sql", lambda: role.format(proof=_postgres_proof(password, secrets.token_bytes(16))).encode())
     verified = "sslmode=verify-full&sslrootcert=/run/secrets/ca.pem"
-    kept.once("ledger.url", f"postgresql+psycopg://{USER}:{password}@postgres/{USER}?{verified}\n".encode)
+    kept.once("ledger.url", f"postgresql+psycopg://{USER}:{password}@postgres:5432/{USER}?{verified}\n".encode)
 
 
 def _postgres_proof(password: str, salt: bytes) -> str:
