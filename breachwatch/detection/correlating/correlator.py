@@ -59,6 +59,7 @@ class Correlator:
     def __init__(self, content: Content, *, room_bytes: int = ROOM_BYTES, clocks: Clocks | None = None) -> None:
         rules = {(each.playbook, each.id) for each in content.rules}
         self._shelves = [Shelf(each) for each in content.correlations]
+        self._patient = _patient(content.correlations)
         self._listened: set[Address] = {
             (each.playbook, inner.rule)
             for each in content.correlations
@@ -111,7 +112,7 @@ class Correlator:
                 late.update(each.event for each in too_late if correlation.inputs[each.input].reach_us == 0)
                 self._tell(shelf, window, arrived, marked, completed, heard, alerts)
             if not correlation.at_once:
-                limit = self._clocks.slowest(correlation) - correlation.lateness_us if limit_us is None else limit_us
+                limit = _limit(correlation, self._clocks) if limit_us is None else limit_us
                 for window in shelf.to_judge(limit):
                     self._tell(shelf, window, (), *window.judge(limit), heard, alerts)
         self._expire()
@@ -125,7 +126,7 @@ class Correlator:
     def _take(self, shelf: Shelf, heard: Heard, late: set[str], past: Clocks) -> Iterable[tuple[Window, list[Entry]]]:
         """Bring what a correlation listens to before the windows of the groups it belongs to, or into their rows."""
         correlation, windows, rows = shelf.correlation, shelf.windows, shelf.rows
-        clock, reached = past.fastest(correlation), self._clocks.foremost(correlation)
+        clock, reached = self._clock(correlation, past), self._clocks.foremost(correlation)
         everything = in_order(correlation, heard)
         if rows.quick:
             everything = ((0, *told) for told in rows.take_quickly(_only(correlation, heard), windows, reached))
@@ -191,8 +192,7 @@ class Correlator:
     def _expire(self) -> None:
         for shelf in self._shelves:
             correlation = shelf.correlation
-            clock = self._clocks.fastest(correlation) if correlation.at_once else self._clocks.slowest(correlation)
-            self._forget(shelf.take_idle(clock))
+            self._forget(shelf.take_idle(self._clock(correlation, self._clocks)))
         if self.size > self._room:
             self.make_room(self._room)
 
@@ -204,15 +204,21 @@ class Correlator:
     @property
     def is_due(self) -> bool:
         """Whether a group is to be judged or forgotten by what the clocks say now, though nothing came."""
-        clocks = self._clocks
-        for shelf in self._shelves:
-            correlation = shelf.correlation
-            if len(shelf):
-                slowest = clocks.slowest(correlation)
-                clock = clocks.fastest(correlation) if correlation.at_once else slowest
-                if shelf.is_due(clock, slowest - correlation.lateness_us):
-                    return True
-        return False
+        clocks, shelves = self._clocks, (each for each in self._shelves if len(each))
+        return any(
+            each.is_due(self._clock(each.correlation, clocks), _limit(each.correlation, clocks)) for each in shelves
+        )
+
+    def _clock(self, correlation: Correlation, clocks: Clocks) -> int:
+        """By which events come too late for a correlation, and groups are idle.
+
+        What is told only when it is over comes as late as the slowest source has it.
+        """
+        return (
+            clocks.slowest(correlation)
+            if (correlation.playbook, correlation.id) in self._patient
+            else (clocks.fastest(correlation))
+        )
 
     def make_room(self, room_bytes: int) -> None:
         """Let the oldest quiet groups of the largest correlations go until the rest is no larger."""
@@ -298,6 +304,20 @@ class Correlator:
 def order_of(alert: Alert) -> tuple[datetime, str, str, str]:
     """The order in which alerts are told: by their first events."""
     return alert.first_event_at, alert.playbook, alert.rule, alert.id
+
+
+def _patient(correlations: Iterable[Correlation]) -> frozenset[Address]:
+    """Correlations that are judged when they are over, or hear of any that is; each comes after those it hears of."""
+    found: set[Address] = set()
+    for each in correlations:
+        if not each.at_once or any((each.playbook, inner.rule) in found for inner in each.inputs):
+            found.add((each.playbook, each.id))
+    return frozenset(found)
+
+
+def _limit(correlation: Correlation, clocks: Clocks) -> int:
+    """Windows that ended before this instant are over: nothing timely can come for them, nor be told of before them."""
+    return clocks.slowest(correlation) - correlation.lateness_us - correlation.reach_us
 
 
 def _only(correlation: Correlation, heard: Heard) -> Sequence[Told]:
