@@ -193,7 +193,6 @@ class Pump:
         if batch:
             self._unacked += batch
             await self.processor.take(await self._complete(self.processor, [taken for taken, _ in batch]))
-            self._failures = 0
             if self._held_since is None:
                 self._held_since = asyncio.get_running_loop().time()
         if self._due():
@@ -226,6 +225,7 @@ class Pump:
         if self.processor.holds:
             await self.processor.commit()
             self.moved += 1
+            self._failures = 0
         self._held_since = None
         done, self._unacked = self._unacked, []
         for taken, ack in done:
@@ -248,6 +248,7 @@ class Pump:
         told = str(error) if isinstance(error, BreachwatchError | ValueError) else type(error).__name__
         if told != self.trouble:
             log.warning("%s: %s; trying again", self._name, told)
+        log.debug("%s failed", self._name, exc_info=error)
         self.trouble = told
         await self.processor.close()
         self._queue.extendleft(reversed(self._unacked))

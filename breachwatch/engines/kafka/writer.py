@@ -128,7 +128,7 @@ async def _cut_off(producer: AIOKafkaProducer) -> None:
 async def _transaction(producer: AIOKafkaProducer, outputs: Sequence[Output], waypoint: Waypoint) -> None:
     await producer.begin_transaction()
     sent = [
-        await producer.send(each.topic, each.value, each.key, each.partition, headers=each.headers or None)
+        await producer.send(each.topic, each.value, each.key, each.partition, headers=list(each.headers))
         for each in outputs
     ]
     await asyncio.gather(*sent)
