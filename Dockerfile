@@ -26,6 +26,7 @@ LABEL org.opencontainers.image.title="breachwatch" \
 COPY --from=build /opt/breachwatch /opt/breachwatch
 RUN ["install", "--directory", "--owner=1000", "--group=1000", "--mode=0700", "/var/lib/breachwatch"]
 ENV PATH=/opt/breachwatch/bin:/usr/local/bin:/usr/bin:/bin \
+    BREACHWATCH_CONFIG=/etc/breachwatch/breachwatch.toml \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
@@ -34,6 +35,6 @@ USER 1000:1000
 WORKDIR /var/lib/breachwatch
 EXPOSE 8420 8421
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["breachwatch", "health", "--config", "/etc/breachwatch/breachwatch.toml"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["breachwatch", "health"]
 ENTRYPOINT ["breachwatch"]
-CMD ["up", "--config", "/etc/breachwatch/breachwatch.toml"]
+CMD ["up"]

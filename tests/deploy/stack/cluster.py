@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from stack import images
-from stack.compose import Compose, Service
+from stack.compose import Compose, Service, image_environment
 from stack.place import Places
 
+ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 120.0
 T = TypeVar("T")
 
@@ -83,10 +84,11 @@ class Cluster:
         return [str(Path(sys.executable).with_name("breachwatch")), *given] if service.is_ours else given
 
     def _environment(self, service: Service) -> dict[str, str]:
+        image = image_environment(ROOT / "Dockerfile") if service.is_ours else {}
+        said = {**image, **service.environment}
+        given = {name: self.places.here(service, value) for name, value in said.items()}
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        given = {name: self.places.here(service, value) for name, value in service.environment.items()}
-        scratch = str(self.places.at(service, "/tmp"))  # noqa: S108 - in the container
-        return {"PATH": path, "HOME": scratch, "PGPORT": str(self.places.port(5432)), **given}
+        return {"PGPORT": str(self.places.port(5432)), **given, "PATH": path}
 
     def _spawn(self, service: Service, command: list[str]) -> None:
         with (self.folder / f"{service.name}.log").open("ab") as log:

@@ -69,6 +69,13 @@ class Service:
         return {name: one["condition"] for name, one in self.spec.get("depends_on", {}).items()}
 
 
+def image_environment(dockerfile: Path) -> dict[str, str]:
+    """What `ENV` of a Dockerfile says, its last stage alone."""
+    stage = re.split(r"^FROM ", dockerfile.read_text("utf-8").replace("\\\n", " "), flags=re.MULTILINE)[-1]
+    rows = re.findall(r"^ENV (.*)$", stage, re.MULTILINE)
+    return dict(word.split("=", 1) for row in rows for word in row.split())
+
+
 class Compose:
     """A Compose file of a checkout."""
 
