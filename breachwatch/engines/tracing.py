@@ -12,6 +12,8 @@ Attributes are rules, levels and opaque ids: no group, no origin, no address. So
 "Trace API"; semantic conventions 1.37 for the resource.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -40,6 +42,7 @@ from breachwatch.kernel.time import to_microseconds
 _SCOPE = InstrumentationScope("breachwatch", __version__)
 _PATH = "/v1/traces"
 _FAILED = frozenset({"refused", "relay_trouble"})
+_REMEMBERED = 10_000
 EXPORT_SECONDS = 5.0
 """How long one export may take; what cannot be exported is dropped, since tracing must hold nothing up."""
 
@@ -57,6 +60,8 @@ class TracingObserver(Silent):
         self._processor = processor
         self._resource = resource
         self._now = now
+        self._raised = OrderedDict[str, None]()
+        self._lock = threading.Lock()
 
     def alert(self, alert: Alert, way: Way | None = None) -> None:
         """Tell how the records came to this alert, as far as it is known."""
@@ -79,10 +84,10 @@ class TracingObserver(Silent):
         if incident_id is not None:
             told["breachwatch.incident.id"] = incident_id
             home = trace_of_incident(incident_id)
-            if home == trace:
+            if home == trace and self._first(trace):
                 ids = (trace, span_of(trace, "incident"), span)
                 self._tell("incident", ids, (start_us, end_us), {"breachwatch.incident.id": incident_id})
-            else:
+            elif home != trace:
                 links.append((home, span_of(home, "incident")))
         self._tell("take alert", (trace, span, found), (start_us, end_us), told, links=links)
 
@@ -104,6 +109,16 @@ class TracingObserver(Silent):
         """Export what waits, for a few seconds at most."""
         self._processor.force_flush(int(EXPORT_SECONDS * 1000))
         self._processor.shutdown()
+
+    def _first(self, trace: str) -> bool:
+        """Whether the incident of a trace was not told here before; of the oldest it is forgotten."""
+        with self._lock:
+            known = trace in self._raised
+            self._raised[trace] = None
+            self._raised.move_to_end(trace)
+            if len(self._raised) > _REMEMBERED:
+                self._raised.popitem(last=False)
+        return not known
 
     def _now_us(self) -> int:
         return to_microseconds(self._now())
