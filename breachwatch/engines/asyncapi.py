@@ -30,6 +30,8 @@ _CLOUD_EVENT = {
     "ce_type": {"type": "string", "description": "As `type` of the envelope, to filter by without reading the value."},
     "ce_time": {"type": "string", "format": "date-time"},
     "ce_subject": {"type": "string", "description": "As `subject` of the envelope: the incident."},
+    "ce_sequence": {"type": "string", "description": "As `sequence` of the envelope: which fact of the case it is."},
+    "ce_facthash": {"type": "string", "description": "As `facthash` of the envelope."},
 }
 _CONTENT_TYPES = {
     "Chunk": "application/vnd.breachwatch.chunk+zstd",
