@@ -139,8 +139,9 @@ def _draw(path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & 0o077:
+        status = os.fstat(file.fileno())
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & _not_for_others(status.st_uid):
             raise _problem(path, f"can be read by others (mode {mode:04o})", f"chmod 600 {path}")
         text = file.read(4 * KEY_SIZE_BYTES)
     try:
@@ -150,6 +151,15 @@ def _read(path: Path) -> bytes:
     if len(key) != KEY_SIZE_BYTES:
         raise _problem(path, "is not a key", f"it must hold {2 * KEY_SIZE_BYTES} hexadecimal digits")
     return key
+
+
+def _not_for_others(owner: int) -> int:
+    """What a key file may not let anybody do.
+
+    A file of root's may be read by our group: so are secrets mounted for who is not root, as Kubernetes does
+    (`fsGroup`).
+    """
+    return 0o037 if owner == 0 and os.geteuid() != 0 else 0o077
 
 
 def _problem(path: Path, message: str, hint: str) -> ContentError:

@@ -42,6 +42,21 @@ def test_a_key_that_others_can_read_is_refused_with_its_remedy(tmp_path: Path, m
         open_keys(tmp_path)
 
 
+@pytest.mark.parametrize(("mode", "taken"), [(0o440, True), (0o640, True), (0o660, False), (0o644, False)])
+def test_a_key_of_root_s_that_our_group_may_read_is_taken_since_kubernetes_mounts_it_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, taken: bool
+) -> None:
+    drawn = open_keys(tmp_path)
+    root_s = os.stat_result((stat.S_IFREG | mode, 1, 1, 1, 0, 1000, 65, 0, 0, 0))
+    monkeypatch.setattr("breachwatch.ledger.keys.os.fstat", lambda _: root_s)
+    monkeypatch.setattr("breachwatch.ledger.keys.os.geteuid", lambda: 1000)
+    if taken:
+        assert open_keys(tmp_path) == drawn
+    else:
+        with pytest.raises(ContentError, match="can be read by others"):
+            open_keys(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"zz" * 32, b"00" * 31, b"00" * 33, b"\xff" * 64])
 def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
     open_keys(tmp_path)
