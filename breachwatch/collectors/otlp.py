@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
+from breachwatch.collectors.http_bodies import BODY_SECONDS, RefusalError, answer, headers_of, read_body
 from breachwatch.collectors.inlet import Append, Now
 from breachwatch.collectors.lines import ChunkBuilder
 from breachwatch.collectors.otlp_records import (
@@ -37,18 +38,11 @@ MAX_PLAIN_BYTES = 32 << 20
 MAX_UNDER_WAY = 16
 MAX_READ_AT_ONCE = 2
 """Bodies that are unpacked and read at the same time: a hundred bytes of objects can come of one byte of a body."""
-BODY_SECONDS = 30.0
 RETRY_SECONDS = 5
 
 Run = Callable[[asyncio.Event], Awaitable[object]]
 Serve = Callable[[Any], Run]
 """`(ASGI application) -> what runs it until an event is set`: a web server is none of this module's business."""
-
-
-class _RefusalError(Exception):
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.headers = status, message, dict(headers or {})
 
 
 class OtlpListener:
@@ -65,6 +59,7 @@ class OtlpListener:
         now: the wall clock.
         serve: runs the application.
         waypoint: told of `otlp:before-append` and `otlp:after-append`.
+        instance: tells machines apart that take records for one engine.
     """
 
     def __init__(
@@ -77,6 +72,7 @@ class OtlpListener:
         serve: Serve,
         waypoint: Waypoint = passing,
         *,
+        instance: str = "",
         max_under_way: int = MAX_UNDER_WAY,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
@@ -87,6 +83,7 @@ class OtlpListener:
         self._now = now
         self._serve = serve
         self._waypoint = waypoint
+        self._instance = instance
         self._max_under_way = max_under_way
         self._body_seconds = body_seconds
         self._under_way = 0
@@ -116,66 +113,43 @@ class OtlpListener:
         """The ASGI application."""
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         spoken = JSON if kind == JSON else PROTOBUF
         try:
             self._admit(scope, headers, kind)
             status, body, more = 200, await self._take(headers, kind, receive), {}
-        except _RefusalError as refusal:
+        except RefusalError as refusal:
             self.refused += 1
             status, body, more = refusal.status, _status(refusal.message, spoken), refusal.headers
-        told = {"content-type": spoken, "content-length": str(len(body)), **more}
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
-        await send({"type": "http.response.start", "status": status, "headers": raw})
-        await send({"type": "http.response.body", "body": body})
+        await answer(send, status, body, spoken, more)
 
     def _admit(self, scope: Any, headers: Mapping[str, str], kind: str) -> None:
         if scope["path"] != PATH:
-            raise _RefusalError(404, f"Logs are taken at {PATH}.")
+            raise RefusalError(404, f"Logs are taken at {PATH}.")
         if scope["method"] != "POST":
-            raise _RefusalError(405, "Send logs by POST.", {"allow": "POST"})
+            raise RefusalError(405, "Send logs by POST.", {"allow": "POST"})
         scheme, _, token = headers.get("authorization", "").partition(" ")
         shown = sha256(token.strip().encode("latin-1")).digest()
         if scheme.lower() != "bearer" or not compare_digest(shown, self._token):
             wanted = {"www-authenticate": 'Bearer realm="otlp"'}
-            raise _RefusalError(401, "Send the token as `Authorization: Bearer TOKEN`.", wanted)
+            raise RefusalError(401, "Send the token as `Authorization: Bearer TOKEN`.", wanted)
         if kind not in (PROTOBUF, JSON):
-            raise _RefusalError(415, f"Send {PROTOBUF} or {JSON}.")
+            raise RefusalError(415, f"Send {PROTOBUF} or {JSON}.")
         if headers.get("content-encoding", "identity").strip().lower() not in ("identity", "gzip", ""):
-            raise _RefusalError(415, "Send the body plain or with gzip.", {"accept-encoding": "gzip"})
+            raise RefusalError(415, "Send the body plain or with gzip.", {"accept-encoding": "gzip"})
         if self._under_way >= self._max_under_way:
-            raise _RefusalError(429, "Too many requests at once.", {"retry-after": "1"})
+            raise RefusalError(429, "Too many requests at once.", {"retry-after": "1"})
 
     async def _take(self, headers: Mapping[str, str], kind: str, receive: Any) -> bytes:
         self._under_way += 1
         try:
-            body = await self._body(headers, receive)
+            body = await read_body(headers, receive, MAX_BODY_BYTES, self._body_seconds)
             packed = headers.get("content-encoding", "").strip().lower() == "gzip"
             async with self._reading:
                 return await asyncio.to_thread(self._store, body, kind, packed=packed)
         finally:
             self._under_way -= 1
-
-    async def _body(self, headers: Mapping[str, str], receive: Any) -> bytes:
-        too_large = _RefusalError(413, f"More than {MAX_BODY_BYTES >> 20} MiB; send smaller batches.")
-        if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-            raise too_large
-        held = bytearray()
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _RefusalError(400, "The body ended early.")
-                    held += message.get("body", b"")
-                    if len(held) > MAX_BODY_BYTES:
-                        raise too_large
-                    if not message.get("more_body"):
-                        break
-        except TimeoutError as error:
-            raise _RefusalError(408, "The body took too long.") from error
-        return bytes(held)
 
     # ------------------------------------------------------------------ storing
 
@@ -184,18 +158,18 @@ class OtlpListener:
         try:
             records = from_json(body) if kind == JSON else from_protobuf(body)
         except TooManyError as error:
-            raise _RefusalError(413, f"Not taken: {error}; send smaller batches.") from error
+            raise RefusalError(413, f"Not taken: {error}; send smaller batches.") from error
         except OtlpError as error:
-            raise _RefusalError(400, f"Not taken: {error}.") from error
+            raise RefusalError(400, f"Not taken: {error}.") from error
         now = self._now()
-        builders, empty = self._sorted(records, _origin(body, records, now))
+        builders, empty = self._sorted(records, _origin(body, records, now, self._instance))
         try:
             for builder in builders:
                 self._store_all(builder, now)
         except UnavailableError as error:
             self._trouble = str(error)
             again = {"retry-after": str(RETRY_SECONDS)}
-            raise _RefusalError(503, "Records cannot be stored just now; send them again.", again) from error
+            raise RefusalError(503, "Records cannot be stored just now; send them again.", again) from error
         self._trouble = ""
         return _response(empty, kind)
 
@@ -208,7 +182,10 @@ class OtlpListener:
             if raw is None:
                 empty += 1
                 continue
-            batches.setdefault(source, _Batches(source, origin)).add(raw)
+            if source not in batches:
+                # each counts its records from 0, and no two records may be of one place
+                batches[source] = _Batches(source, f"{origin}@{source}" if batches else origin)
+            batches[source].add(raw)
         return list(batches.values()), empty
 
     def _store_all(self, batches: "_Batches", now: datetime) -> None:
@@ -237,14 +214,15 @@ class _Batches:
             yield last
 
 
-def _origin(body: bytes, records: Iterable[LogRecord], now: datetime) -> str:
+def _origin(body: bytes, records: Iterable[LogRecord], now: datetime, instance: str) -> str:
     """Where records come from, by which the ids of their events are derived: the same for a request sent again.
 
-    Records that tell no time at all could truly be two equal ones; they are told apart by when they were received.
+    Records that tell no time at all could truly be two equal ones; they are told apart by when, and by which machine,
+    they were received.
     """
     digest = sha256(body)
     if not all(record.time_ns or record.observed_ns for record in records):
-        digest.update(b"\0at\0" + now.isoformat().encode())
+        digest.update(b"\0at\0" + now.isoformat().encode() + (b"\0on\0" + instance.encode() if instance else b""))
     return f"otlp#{digest.hexdigest()[:32]}"
 
 
@@ -253,11 +231,11 @@ def _unpacked(body: bytes) -> bytes:
     try:
         plain = unit.decompress(body, MAX_PLAIN_BYTES)
     except zlib.error as error:
-        raise _RefusalError(400, "The body is no gzip.") from error
+        raise RefusalError(400, "The body is no gzip.") from error
     if unit.unconsumed_tail:
-        raise _RefusalError(413, f"More than {MAX_PLAIN_BYTES >> 20} MiB once unpacked; send smaller batches.")
+        raise RefusalError(413, f"More than {MAX_PLAIN_BYTES >> 20} MiB once unpacked; send smaller batches.")
     if not unit.eof:
-        raise _RefusalError(400, "The body is no whole gzip.")
+        raise RefusalError(400, "The body is no whole gzip.")
     return plain
 
 

@@ -16,7 +16,7 @@ from breachwatch.console.access import ANYBODY, Access, Page
 from breachwatch.console.passwords import same
 from breachwatch.console.sessions import Session, ThrottledError, csrf_fits
 from breachwatch.console.visits import BadFormError, Desk, ForbiddenError, Visit
-from breachwatch.console.words import ERROR_CODES, OOPS, ROLE_NAMES
+from breachwatch.console.words import OOPS, ROLE_NAMES
 from breachwatch.kernel.errors import (
     BreachwatchError,
     ConflictError,
@@ -24,6 +24,7 @@ from breachwatch.kernel.errors import (
     RefusedError,
     UnavailableError,
 )
+from breachwatch.kernel.posted import error_body
 
 log = logging.getLogger(__name__)
 MAX_FIELDS = 400
@@ -198,8 +199,7 @@ def oops(
         headers = dict(error.headers or {})
     title, advice = OOPS[status]
     if (page is not None and page.kind != "page") or request.url.path.startswith(("/api/", "/ingest/")):
-        body = {"error": {"code": ERROR_CODES[status], "message": detail or title}}
-        return JSONResponse(body, status, headers=headers)
+        return JSONResponse(error_body(status, detail or title), status, headers=headers)
     try:
         response = _oops_page(desk, request, status, detail, page, visit)
     except Exception as second:

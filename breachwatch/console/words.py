@@ -109,23 +109,6 @@ DONE: Mapping[str, str] = {
 }
 """What a page says after a form was taken, by the word in its URL; nothing else from a URL is ever shown."""
 
-ERROR_CODES: Mapping[int, str] = {
-    400: "bad_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    408: "request_timeout",
-    409: "conflict",
-    413: "content_too_large",
-    415: "unsupported_media_type",
-    422: "unprocessable_content",
-    429: "too_many_requests",
-    500: "internal_server_error",
-    503: "service_unavailable",
-}
-"""What programs are told in place of a sentence: the names of RFC 9110, whatever Python calls them."""
-
 OOPS: Mapping[int, tuple[str, str]] = {
     400: ("That request cannot be read", "Go back, reload the page, and try again."),
     403: ("This is not for you to do", "If you think it should be, reload the page you came from and try once more."),

@@ -21,6 +21,7 @@ from breachwatch.collectors import otlp
 from breachwatch.collectors.otlp import OtlpListener
 from breachwatch.collectors.otlp_records import MAX_RECORDS, Routing
 from breachwatch.console.serving import WebServer, listen
+from breachwatch.kernel.ids import event_id
 
 AT = datetime(2026, 3, 27, 13, 6, 56, tzinfo=UTC)
 TOKEN = {"Authorization": "Bearer secret"}
@@ -108,6 +109,17 @@ async def test_records_of_several_sources_in_one_request_go_each_to_its_own(stor
     async with listening(store) as reached:
         assert (await reached.post(both)).status_code == 200
     assert [chunk.source for chunk in store.chunks] == ["linux-sshd", "otlp-logs"]
+    assert len({event_id(chunk.origin, chunk.first_ordinal) for chunk in store.chunks}) == 2, "each is its own event"
+
+
+async def test_machines_that_take_records_without_a_time_at_one_instant_take_different_ones(store: Any) -> None:
+    for instance in ("web-1", "web-2", "web-1"):
+        async with listening(store, instance=instance) as reached:
+            await reached.post(body({"body": {"stringValue": "no time"}}))
+            await reached.post(body(said("with a time")))
+    origins = [chunk.origin for chunk in store.chunks]
+    assert len(set(origins[::2])) == 2
+    assert len(set(origins[1::2])) == 1, "a request sent again may come to another machine"
 
 
 async def test_protobuf_is_answered_in_protobuf_also_when_packed(store: Any) -> None:

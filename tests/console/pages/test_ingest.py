@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.console.pages.ingest import LIMIT, LONGEST_RECORD, MAX_CHUNK_BYTES, MAX_RECORDS, chunks
-from breachwatch.console.words import ERROR_CODES, OOPS
+from breachwatch.console.words import OOPS
 from breachwatch.kernel.ids import event_id
+from breachwatch.kernel.posted import ERROR_CODES, LIMIT, LONGEST_RECORD, MAX_CHUNK_BYTES, MAX_RECORDS, chunks
 
 NOW = datetime(2026, 3, 27, 9, tzinfo=UTC)
 
