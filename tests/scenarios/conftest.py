@@ -18,8 +18,8 @@ def make_stage(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     built: list[Stage] = []
 
-    def make(ledger_url: str = "", **service: float) -> Stage:
-        stage = Stage(tmp_path / f"shop{len(built)}", short_day(STARTS_AT).people, ledger_url, **service)
+    def make(ledger_url: str = "", observe: str = "", **service: float) -> Stage:
+        stage = Stage(tmp_path / f"shop{len(built)}", short_day(STARTS_AT).people, ledger_url, observe, **service)
         built.append(stage)
         return stage
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from breachwatch import wiring
+from breachwatch.cli.common import log_to_stderr
 from breachwatch.engines import pacing
 from breachwatch.kernel.ports import Waypoint
 from breachwatch.settings import read_settings
-from breachwatch.wiring import casework, desk, inputs, service, stores
+from breachwatch.wiring import casework, desk, inputs, observing, service, stores
 
 
 def main() -> None:
@@ -81,9 +82,10 @@ def live(order: dict[str, Any]) -> None:
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", force=True)
+        settings = read_settings(Path(order["settings"]))
+        log_to_stderr(form=settings.observe.log_format)
         bend(order)
-        whole = wiring.build_service(read_settings(Path(order["settings"])), waypoint=killer(*order["kill"]))
+        whole = wiring.build_service(settings, waypoint=killer(*order["kill"]))
         asyncio.run(run(whole, upward))
         code = 0
     except BaseException:
@@ -106,7 +108,7 @@ def bend(order: dict[str, Any]) -> None:
     """Put the test's clock and shorter waits in the place of those of every day."""
     bent: Any = service
     mailing: Any = casework
-    clocked: tuple[Any, ...] = (service, casework, inputs, desk)
+    clocked: tuple[Any, ...] = (service, casework, inputs, desk, observing)
     clock = shifted_clock(Path(order["clock"]))
     for module in clocked:
         module.now = clock

@@ -56,13 +56,19 @@ sender = "privacy@shop.example"
 notify = ["{team}"]
 [desk]
 port = {desk}
+[observe]
+port = 0
+log_format = "json"
+{observe}
 """
 
 
 class Stage:
-    """Everything a story needs. `ledger_url` is empty for SQLite in the state folder."""
+    """Everything a story needs. `ledger_url`: empty for SQLite in the state folder. `observe`: more of that section."""
 
-    def __init__(self, folder: Path, people: list[Customer] | Any, ledger_url: str = "", **service: float) -> None:
+    def __init__(
+        self, folder: Path, people: list[Customer] | Any, ledger_url: str = "", observe: str = "", **service: float
+    ) -> None:
         self.folder = folder
         self.logs: Logs = lay_out(folder, people)
         self.relay = Relay()
@@ -78,6 +84,7 @@ class Stage:
                 smtp=self.relay.port,
                 team=TEAM_MAIL,
                 desk=free_port(),
+                observe=observe,
             )
         )
         self.settings: Settings = read_settings(settings_file)
