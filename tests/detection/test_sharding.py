@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -270,7 +269,7 @@ def received(drawn: Sequence[tuple[int, int, str, str | None, str | None, int, s
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(contents(), EVENTS.map(received), st.sampled_from([1, 2, 4]), st.sampled_from([1, 3, 12]), st.integers(0, 99))
 def test_partitions_say_together_what_one_correlator_says(
     content: Content, history: list[Received], records: int, partitions: int, seed: int
@@ -278,3 +277,155 @@ def test_partitions_say_together_what_one_correlator_says(
     assert canonical_json(shared(content, history, records, partitions, seed)) == canonical_json(
         alone(content, history)
     )
+
+
+# ---------------------------------------------------------------------- the shipped playbooks
+
+
+def _shipped() -> Content:
+    return load_content(read_tree(shipped("playbooks")), load_sources(), PLACEHOLDERS)
+
+
+SHIPPED = _shipped()
+MINUTE = 60 * SECOND
+BY_PLAYBOOK = {name: [each for each in SHIPPED.rules if each.playbook == name] for name in SHIPPED.playbooks}
+
+
+@st.composite
+def days(draw: Any) -> list[Received]:
+    """A day on which a few rules of one playbook match, in bursts."""
+    rules = draw(st.lists(st.sampled_from(BY_PLAYBOOK[draw(st.sampled_from(sorted(BY_PLAYBOOK)))]), min_size=1))
+    found: list[Received] = []
+    for number in range(draw(st.integers(1, 12))):
+        rule: Rule = draw(st.sampled_from(rules))
+        second = draw(st.sampled_from([0, 1, 30, 100, 700, 1900, 4000, 9000]))
+        values = {name: draw(st.sampled_from(["v", "v", f"v{SEPARATOR}w", f"{number}"])) for name in rule.wanted}
+        for copy in range(draw(st.sampled_from([1, 2, 7, 25]))):
+            told = {name: f"{value}-{copy}" if value == f"{number}" else value for name, value in values.items()}
+            at = 1_774_612_800 * SECOND + (second + copy) * SECOND
+            event = f"e{number}-{copy}"
+            people = (SubjectRef(f"s-{number}"), SubjectRef(f"s-{copy}"))
+            source = rule.sources[number % len(rule.sources)]
+            match = Match(rule.playbook, rule.id, EventId(event), at, source, told, people, copy, {"n": copy})
+            found.append(Received((match,), at + draw(st.integers(0, 4)) * MINUTE))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(days(), st.sampled_from([1, 3]), st.sampled_from([1, 3, 12]), st.integers(0, 99))
+def test_partitions_say_of_the_shipped_playbooks_what_one_correlator_says(
+    history: list[Received], records: int, partitions: int, seed: int
+) -> None:
+    assert canonical_json(shared(SHIPPED, history, records, partitions, seed)) == canonical_json(
+        alone(SHIPPED, history)
+    )
+
+
+# ---------------------------------------------------------------------- stories
+
+
+def _match(second: int, ip: str = "x", rule: str = "r0", source: str = "s") -> Match:
+    return Match("p", rule, EventId(f"e{second}-{ip}"), second * SECOND, source, {"src": ip}, sample={"at": second})
+
+
+MANY = Correlation(
+    playbook="p",
+    id="many",
+    title="Many",
+    name="many",
+    level="high",
+    kind="event_count",
+    inputs=(Input("r0", ("src",)),),
+    group=("ip",),
+    tests=(("gte", 3),),
+    timespan_us=60 * SECOND,
+    ways=(),
+    suppress_us=0,
+    lateness_us=LATENESS * SECOND,
+    sources=("s",),
+    max_samples=3,
+    alerts=True,
+    raises_incident=True,
+    shape="1",
+)
+FEW = replace(MANY, id="few", tests=(("lt", 3),))
+CONTENT = Content({}, {}, (), (MANY, FEW))
+(MANYS, FEWS) = (each.name for each in families(CONTENT))
+
+
+def test_a_clock_alone_judges_what_waits_and_forgets_what_is_quiet() -> None:
+    worker = ShardedCorrelator(CONTENT)
+    assert not worker.feed({MANYS: [_match(1)], FEWS: [_match(1)]}).alerts
+    assert not worker.feed({}, {"s": 81 * SECOND}).alerts
+    assert worker.groups == 2
+    (alert,) = worker.feed({}, {"s": 100 * SECOND}).alerts
+    assert alert.rule == "few"
+    worker.feed({}, {"s": 1_000 * SECOND})
+    assert worker.groups == 0
+    assert any(blob is not None for _, blob in worker.drain_changes()), "the clock is stored"
+
+
+def test_matches_move_no_clock_so_whoever_was_behind_is_not_late() -> None:
+    worker = ShardedCorrelator(CONTENT)
+    worker.feed({MANYS: [_match(5_000), _match(5_001)]})
+    assert worker.clocks == {}
+    behind = worker.feed({MANYS: [_match(1), _match(2), _match(3)]}, {"s": 10 * SECOND})
+    assert [alert.count for alert in behind.alerts] == [3]
+    assert behind.late == 0
+    worker.feed({}, {"s": 5_001 * SECOND})
+    assert worker.feed({MANYS: [_match(4)]}).late == 1, "this one was late when it was received"
+    assert [alert.count for alert in worker.feed({MANYS: [_match(5_002)]}).alerts] == [3]
+
+
+def test_a_group_lives_by_its_events_even_where_the_clock_is_behind_them() -> None:
+    worker = ShardedCorrelator(CONTENT)
+    worker.feed({MANYS: [_match(4_990), _match(5_000)]}, {"s": 100 * SECOND})
+    worker.feed({}, {"s": 5_000 * SECOND})
+    assert worker.feed({MANYS: [_match(5_010)]}).alerts, "no clock that catches up makes it idle"
+
+
+def test_an_event_from_the_future_keeps_its_group_no_longer_than_one_received_now() -> None:
+    worker = ShardedCorrelator(CONTENT)
+    worker.feed({MANYS: [_match(10**9)]}, {}, received_us=100 * SECOND)
+    worker.feed({}, {"s": 1_000 * SECOND})
+    assert worker.groups == 0
+
+
+def test_several_share_the_room_there_is_and_say_what_they_let_go() -> None:
+    worker = ShardedCorrelator(CONTENT)
+    worker.feed({MANYS: [_match(n, ip=str(n)) for n in range(1_000)]}, {"s": 0})
+    full = worker.size
+    worker.room_bytes = full // 2
+    worker.feed({FEWS: [_match(1_000)]})
+    assert worker.size <= full // 2
+    assert 0 < worker.groups < 1_000
+    assert sum(worker.shortfalls.values()) > 0
+    worker.feed({MANYS: [_match(1_001, ip="999"), _match(1_002, ip="999")]})
+    assert worker.groups < 1_000, "those that were quiet longest went first"
+
+
+def test_what_is_stored_of_families_that_are_divided_otherwise_now_is_let_go() -> None:
+    worker = ShardedCorrelator(CONTENT)
+    worker.feed({MANYS: [_match(1), _match(2)], FEWS: [_match(1)]}, {"s": 2 * SECOND})
+    stored = {key: blob for key, blob in worker.drain_changes() if blob is not None}
+    undivided = Content({}, {}, (), (replace(MANY, group=(), inputs=(Input("r0", ()),)), FEW))
+    later = ShardedCorrelator(undivided)
+    later.restore(stored.items())
+    assert later.groups == 1
+    assert {key for key, blob in later.drain_changes() if blob is None} == {
+        key for key in stored if key.startswith(MANYS)
+    }
+    assert later.feed({MANYS: [_match(3)]}).alerts == [], "that family is called otherwise"
+    assert later.shortfalls == {"matches left out, for their correlations are gone": 1}
+
+
+def test_a_damaged_value_is_told_and_the_rest_goes_on() -> None:
+    worker = ShardedCorrelator(CONTENT)
+    worker.feed({MANYS: [_match(1), _match(2)], FEWS: [_match(1)]}, {"s": 2 * SECOND})
+    stored = {key: blob for key, blob in worker.snapshot()}
+    damaged = next(key for key in stored if key.startswith(FEWS))
+    stored[damaged] = b"2 00000000 {}"
+    later = ShardedCorrelator(CONTENT)
+    later.restore(stored.items())
+    assert len(later.refused) == 1
+    assert later.feed({MANYS: [_match(3)]}).alerts

@@ -89,25 +89,28 @@ class Correlator:
                 clock that is wrong, must not make all others late.
         """
         heard, newest = heard_of(matches)
+        before = self._clocks.copy() if self._patient else self._clocks
         for source, at in newest.items():
             self._clocks.move(source, at, received_us)
         if clock is not None:
             self._clocks.move(*clock, received_us)
-        return self.correlate(heard, self._clocks)
+        return self.correlate(heard, self._clocks, before)
 
-    def correlate(self, heard: Heard, past: Clocks, limit_us: int | None = None) -> Correlated:
+    def correlate(self, heard: Heard, past: Clocks, before: Clocks, limit_us: int | None = None) -> Correlated:
         """Take what was heard, and judge and forget what is due by now; for whoever moves the clocks himself.
 
         Args:
             heard: in order of arrival; grows by what the correlations say of each other.
-            past: the clocks by which it came: before they moved, if they moved since.
+            past: the clocks by which it came, and may be late.
+            before: the same, before they moved, for correlations that hear of what was over before all of this.
             limit_us: judge what ended before this instant, wherever the clocks are.
         """
         alerts: list[Alert] = []
         late: set[str] = set()
         for shelf in self._shelves:
             correlation = shelf.correlation
-            for window, arrived in self._take(shelf, heard, late, past):
+            came_by = before if self._is_patient(correlation) else past
+            for window, arrived in self._take(shelf, heard, late, came_by):
                 marked, completed, too_late = window.take(arrived)
                 late.update(each.event for each in too_late if correlation.inputs[each.input].reach_us == 0)
                 self._tell(shelf, window, arrived, marked, completed, heard, alerts)
@@ -121,7 +124,7 @@ class Correlator:
 
     def finish(self) -> Correlated:
         """Judge everything that waits, for nothing will come any more. What comes nevertheless is too late for it."""
-        return self.correlate({}, self._clocks, _NEVER_MORE)
+        return self.correlate({}, self._clocks, self._clocks, _NEVER_MORE)
 
     def _take(self, shelf: Shelf, heard: Heard, late: set[str], past: Clocks) -> Iterable[tuple[Window, list[Entry]]]:
         """Bring what a correlation listens to before the windows of the groups it belongs to, or into their rows."""
@@ -214,11 +217,10 @@ class Correlator:
 
         What is told only when it is over comes as late as the slowest source has it.
         """
-        return (
-            clocks.slowest(correlation)
-            if (correlation.playbook, correlation.id) in self._patient
-            else (clocks.fastest(correlation))
-        )
+        return clocks.slowest(correlation) if self._is_patient(correlation) else clocks.fastest(correlation)
+
+    def _is_patient(self, correlation: Correlation) -> bool:
+        return (correlation.playbook, correlation.id) in self._patient
 
     def make_room(self, room_bytes: int) -> None:
         """Let the oldest quiet groups of the largest correlations go until the rest is no larger."""

@@ -24,9 +24,9 @@ class Episode:
     """What is known of one episode, without its events.
 
     `first`: time and id of its first event, which name it. `id` and `told` are id and revision of the last alert, empty
-    and 0 before. `subjects`: references of all its events; `fresh`: those not yet told under `id`; `unpaged`: those not
-    yet on a stored page; `pages`: the pages that hold the others. `superseded`: ids of episodes it has swallowed.
-    `estimated`: a window of it was satisfied by an estimate.
+    and 0 before. `grown`: there is more to tell than then. `subjects`: references of all its events; `fresh`: those not
+    yet told under `id`; `unpaged`: those not yet on a stored page; `pages`: the pages that hold the others.
+    `superseded`: ids of episodes it has swallowed. `estimated`: a window of it was satisfied by an estimate.
     """
 
     first: tuple[int, str]
@@ -43,6 +43,7 @@ class Episode:
     pages: list[int] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
     estimated: bool = False
+    grown: bool = True
 
     def add(self, entry: Entry, *, again: bool) -> None:
         """Take in a newly marked event; `again` if the same event was counted by another of its matches."""
@@ -60,6 +61,7 @@ class Episode:
 
     def swallow(self, other: "Episode", quota: int, most: int) -> None:
         """Take over a later episode, or the newest windows of this one."""
+        before = self._tells()
         self.end_us = max(self.end_us, other.end_us)
         self.count += other.count
         self.records += other.records
@@ -75,6 +77,17 @@ class Episode:
             self.superseded.append(other.id)
         self.superseded.extend(other.superseded)
         self.estimated |= other.estimated
+        self.grown |= self._tells() != before
+
+    def _tells(self) -> tuple[object, ...]:
+        """What an alert of it would show, apart from its name: a look that can be compared with a later one."""
+        samples = [(each.at, each.event, each.input) for each in self.samples]
+        return self.end_us, self.count, self.records, len(self.sources), len(self.subjects), self.estimated, samples
+
+    def revise(self) -> int:
+        """The revision under which it is told now: how many events it counts, or more where something else grew."""
+        self.told, self.grown = max(self.count, self.told + 1), False
+        return self.told
 
 
 def chosen(samples: Iterable[Sample], quota: int, most: int) -> list[Sample]:
@@ -105,7 +118,7 @@ def joined(
         else:
             last.swallow(episode, quota, most)
     for episode in kept:
-        if episode.count > episode.told:
+        if episode.grown:
             episode.samples = chosen(episode.samples, quota, most)
             grown.append(episode)
     return kept, grown

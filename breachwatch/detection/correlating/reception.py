@@ -111,5 +111,6 @@ def _put(steps: list[_Step], step: _Step) -> None:
         end += 1
     steps[begin:end] = [step]
     if len(steps) > MOST_STEPS:
-        # Of each two neighbours the later stays: what it says is true by then.
-        steps[:] = steps[1::2] if len(steps) % 2 == 0 else [steps[0], *steps[2::2]]
+        # Of several in one slice of the time the last stays: what it says is true by then.
+        width = (steps[-1][0] - steps[0][0]) // (MOST_STEPS // 2) + 1
+        steps[:] = {received // width: (received, at) for received, at in steps}.values()

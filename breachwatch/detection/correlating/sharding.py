@@ -88,7 +88,7 @@ class ShardedCorrelator:
         correlator = self._correlator(family)
         self._changed.add(family)
         try:
-            return correlator.correlate(heard, past, limit_us)
+            return correlator.correlate(heard, past, past, limit_us)
         finally:
             self._weigh(family)
 

@@ -176,6 +176,7 @@ def _episode(row: Mapping[str, Any], pages: Pages[None]) -> Episode:
         pages=list(row["pages"]),
         superseded=list(row["superseded"]),
         estimated=bool(row.get("estimated", False)),
+        grown=False,
     )
 
 

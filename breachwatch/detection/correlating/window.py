@@ -339,10 +339,10 @@ class Window:
         correlation = self.correlation
         if not episode.id:
             episode.id = derive("al", correlation.playbook, correlation.id, *self.group, episode.first[1])
-        fresh, episode.fresh, episode.told = episode.fresh, [], episode.count
+        fresh, episode.fresh = episode.fresh, []
         return Alert(
             id=AlertId(episode.id),
-            revision=episode.count,
+            revision=episode.revise(),
             playbook=correlation.playbook,
             rule=correlation.id,
             title=correlation.title,
