@@ -1,17 +1,17 @@
 """The small loops that keep a case moving when nobody clicks: clocks, people, dispatches, published facts.
 
-Every engine hosts the same four. Each looks at the ledger, which alone remembers; killed at any line, the next start
-finds the same work still waiting.
+Every engine hosts the same four, and several processes may: each looks at the ledger, which alone remembers. Killed at
+any line, the next start finds the same work still waiting, and so do the others.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from breachwatch.kernel.errors import BreachwatchError, ContentError, UnavailableError
-from breachwatch.kernel.ports import Directory, Ledger, OutboxStore, Waypoint, passing
+from breachwatch.kernel.ports import Directory, DirectoryEntry, Leases, Ledger, OutboxStore, Waypoint, passing
 from breachwatch.kernel.pseudonyms import Pseudonymise
 from breachwatch.pipeline import CaseFlow
 
@@ -19,6 +19,41 @@ log = logging.getLogger(__name__)
 Now = Callable[[], datetime]
 POLL = timedelta(milliseconds=400)
 """How often each loop looks: less than half of the second within which a clock must ring."""
+
+
+TURN = timedelta(seconds=30)
+"""How long others wait for what a process had taken on that is heard of no more."""
+
+
+class Turn:
+    """Something that one process at a time does, kept for as long as there is work.
+
+    Args:
+        leases: that all of them share.
+        name: of what is done.
+        owner: this process.
+        now: the clock.
+    """
+
+    def __init__(self, leases: Leases, name: str, owner: str, now: Now) -> None:
+        self._leases = leases
+        self._name = name
+        self._owner = owner
+        self._now = now
+        self._until: datetime | None = None
+
+    def mine(self) -> bool:
+        """Whether it is this one's turn; a turn that is half over is made longer."""
+        at = self._now()
+        if self._until is None or self._until - at < TURN / 2:
+            self._until = at + TURN if self._leases.take(self._name, self._owner, at, at + TURN) else None
+        return self._until is not None
+
+    def over(self) -> None:
+        """Let another have it at once."""
+        if self._until is not None:
+            self._until = None
+            self._leases.give_back(self._name, self._owner)
 
 
 class Publish(Protocol):
@@ -99,30 +134,59 @@ def people_watch(
     directory: Directory,
     pseudonymise: Pseudonymise,
     now: Now,
+    leases: Leases,
+    owner: str,
     waypoint: Waypoint = passing,
     skipped: Callable[[], str] = _nothing,
 ) -> Watch:
     """Asks the directory about incidents whose references changed; `skipped` tells which of its rows were of no use.
 
-    One case that cannot be asked about keeps no other waiting.
+    One case that cannot be asked about keeps no other waiting. What another process asks about is left to it.
     """
 
     def step() -> int:
-        waiting, failed = ledger.stale_people(), list[BreachwatchError]()
-        for incident_id in waiting:
+        failed = list[BreachwatchError]()
+        asked = 0
+        for incident_id in ledger.stale_people():
+            turn = Turn(leases, f"people {incident_id}", owner, now)
+            if not turn.mine():
+                continue
             try:
-                flow.look_up(incident_id, directory, pseudonymise, now())
+                if incident_id in ledger.stale_people():
+                    flow.look_up(incident_id, _InTurn(directory, turn), pseudonymise, now())
+                    asked += 1
             except (UnavailableError, ContentError):
                 raise  # the ledger's or the directory's trouble: the next incident would fare no better
             except BreachwatchError as error:
                 failed.append(error)
                 continue
+            finally:
+                turn.over()
             waypoint("people:looked-up")
         if failed:
             raise failed[0]
-        return len(waiting)
+        return asked
 
     return Watch("directory look-up", step, skipped)
+
+
+class _InTurn:
+    """A directory that is read for as long as it is this process's turn."""
+
+    def __init__(self, directory: Directory, turn: Turn) -> None:
+        self._directory = directory
+        self._turn = turn
+
+    def entries(self) -> Iterator[DirectoryEntry]:
+        """Every row.
+
+        Raises:
+            UnavailableError: also when another process took over, since this one was silent for too long.
+        """
+        for entry in self._directory.entries():
+            if not self._turn.mine():
+                raise UnavailableError("another process took over the look-up")
+            yield entry
 
 
 def dispatch_watch(flow: CaseFlow, now: Now) -> Watch:
@@ -130,13 +194,21 @@ def dispatch_watch(flow: CaseFlow, now: Now) -> Watch:
     return Watch("dispatch report", lambda: flow.report_dispatches(now()))
 
 
-def fact_watch(outbox: OutboxStore, publish: Publish, now: Now, owner: str, waypoint: Waypoint = passing) -> Watch:
-    """Publishes facts out of the outbox, for others to subscribe to."""
-    lease = timedelta(seconds=30)
+def fact_watch(
+    outbox: OutboxStore, publish: Publish, now: Now, leases: Leases, owner: str, waypoint: Waypoint = passing
+) -> Watch:
+    """Publishes facts out of the outbox for others, one process at a time, so that they go in their order."""
+    turn = Turn(leases, "facts", owner, now)
 
     def step() -> int:
         at = now()
-        row = outbox.lease(["fact"], owner, at, at + lease)
+        due_at = outbox.next_due(["fact"])
+        if due_at is None or due_at > at:
+            turn.over()
+            return 0
+        if not turn.mine():
+            return 0
+        row = outbox.lease(["fact"], owner, at, at + TURN)
         if row is None:
             return 0
         try:

@@ -153,6 +153,9 @@ class Transaction(Protocol):
     def facts(self, incident_id: IncidentId) -> list[Recorded]:
         """Lock the case file and return its facts, oldest first; empty if unknown."""
 
+    def claim(self, incident_id: IncidentId) -> bool:
+        """Lock the case file as `facts` does, unless another is at it; whether it is this one's now. Never waits."""
+
     def append(self, incident_id: IncidentId, actor: Actor, at: datetime, bodies: Sequence[object]) -> list[Recorded]:
         """Add facts at the end of the chain, and a `fact` outbox item for each."""
 
@@ -299,6 +302,16 @@ class OutboxStore(Protocol):
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """(kind, state) to number of items."""
+
+
+class Leases(Protocol):
+    """What only one of several processes may do at a time; who dies with a name loses it when its time is up."""
+
+    def take(self, name: str, owner: str, now: datetime, until: datetime) -> bool:
+        """Have a name until an instant, or keep it for longer; whether it was to be had."""
+
+    def give_back(self, name: str, owner: str) -> None:
+        """Let others have a name, if it is still this one's."""
 
 
 @dataclass(frozen=True, slots=True)

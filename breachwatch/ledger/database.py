@@ -26,6 +26,7 @@ from breachwatch.kernel.errors import (
 )
 
 _WRITES = "breachwatch_writes"
+_STANDSTILL_MS = 60_000
 _POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
 _SQLITE_TROUBLE = {
     "SQLITE_BUSY": "is locked by another program",
@@ -211,7 +212,9 @@ def _postgresql(target: URL, busy_timeout: timedelta) -> sa.Engine:
         pool_timeout=busy_timeout.total_seconds(),
         connect_args={
             "connect_timeout": seconds,
-            "options": f"-c lock_timeout={milliseconds} -c TimeZone=UTC -c client_encoding=UTF8",
+            # a process that stands still in the middle of a transaction loses it, and with it what others wait for
+            "options": f"-c lock_timeout={milliseconds} -c idle_in_transaction_session_timeout={_STANDSTILL_MS} "
+            "-c TimeZone=UTC -c client_encoding=UTF8",
             "application_name": "breachwatch",
         },
     )

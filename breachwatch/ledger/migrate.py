@@ -11,7 +11,7 @@ from breachwatch.ledger.database import Database
 from breachwatch.ledger.keys import MasterKey
 from breachwatch.ledger.schema import heads, totals
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `migrations/versions`; a test holds both together."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))

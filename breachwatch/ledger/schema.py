@@ -275,6 +275,15 @@ dispatches = Table(
 )
 """Incidents with notices in the outbox, and whether the case file has yet to hear what became of them."""
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+"""What only one of several processes may do at a time: who does it, and when another may if nothing is heard."""
+
 # ---------------------------------------------------------------------------------------------- the team
 
 members = Table(

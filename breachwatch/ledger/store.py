@@ -1,14 +1,15 @@
-"""The whole of the case plane's memory, opened: ledger, vault, outbox and team over one database."""
+"""The whole of the case plane's memory, opened: ledger, vault, outbox, team and leases over one database."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from breachwatch.kernel.facts import Codec
-from breachwatch.kernel.ports import Derive, Ledger, OutboxStore, Team, Vault, Waypoint, passing
+from breachwatch.kernel.ports import Derive, Leases, Ledger, OutboxStore, Team, Vault, Waypoint, passing
 from breachwatch.ledger.chain import Seals
 from breachwatch.ledger.database import Database
 from breachwatch.ledger.keys import MasterKey
+from breachwatch.ledger.leases import SqlLeases
 from breachwatch.ledger.ledger import SqlLedger
 from breachwatch.ledger.migrate import bring_up_to_date, check_keys
 from breachwatch.ledger.outbox import SqlOutbox
@@ -18,12 +19,13 @@ from breachwatch.ledger.vault import SqlVault
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What `open_ledger` gives: four doors to one database. All may be used from any thread."""
+    """What `open_ledger` gives: five doors to one database. All may be used from any thread."""
 
     ledger: SqlLedger
     vault: SqlVault
     outbox: SqlOutbox
     team: SqlTeam
+    leases: SqlLeases
     database: Database
 
     def sizes(self) -> tuple[int, int]:
@@ -70,11 +72,12 @@ def open_ledger(
         vault=SqlVault(database, keys),
         outbox=SqlOutbox(database),
         team=SqlTeam(database, keys),
+        leases=SqlLeases(database),
         database=database,
     )
 
 
 if TYPE_CHECKING:
 
-    def _keeps_the_ports(store: Store) -> tuple[Ledger, Vault, OutboxStore, Team]:
-        return store.ledger, store.vault, store.outbox, store.team
+    def _keeps_the_ports(store: Store) -> tuple[Ledger, Vault, OutboxStore, Team, Leases]:
+        return store.ledger, store.vault, store.outbox, store.team, store.leases

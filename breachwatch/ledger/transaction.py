@@ -69,6 +69,13 @@ class SqlTransaction:
         query = sa.select(*rows.FACT_COLUMNS).where(facts.c.incident_id == incident_id).order_by(facts.c.seq)
         return [rows.fact_of(row, self._codec) for row in self._connection.execute(query)]
 
+    def claim(self, incident_id: IncidentId) -> bool:
+        """Lock the case file as `facts` does, unless somebody else is at it; SQLite's writers are alone anyway."""
+        query = sa.select(heads.c.incident_id).where(heads.c.incident_id == incident_id)
+        if self._connection.execute(query.with_for_update(skip_locked=True)).first() is not None:
+            return True
+        return self._connection.execute(query).first() is None  # a head that was taken out: `facts` knows what to do
+
     def append(self, incident_id: IncidentId, actor: Actor, at: datetime, bodies: Sequence[object]) -> list[Recorded]:
         """Add facts at the end of the chain, and a `fact` outbox item for each."""
         head = self._lock(incident_id)

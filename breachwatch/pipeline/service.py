@@ -190,7 +190,7 @@ class CaseFlow:
     def ring(self, now: datetime) -> int:
         """Let every clock that wants to know the time hear it; returns the number of incidents that spoke.
 
-        One case that cannot hear it keeps no other from ringing. The first calls also go through all cases, some at a
+        Several processes may do so: a case that somebody is at is left to them, and heard again the next time. One case that cannot hear it keeps no other from ringing. The first calls also go through all cases, some at a
         time, and put summaries right that are not what the facts say, so that no clock stays silent for it.
 
         Raises:
@@ -237,6 +237,8 @@ class CaseFlow:
 
     def _ring_one(self, incident_id: IncidentId, now: datetime) -> bool:
         with self._ledger.begin() as tx:
+            if not tx.claim(incident_id):
+                return False
             case = fold(incident_id, tx.facts(incident_id))
             return self._work(tx, case, Tick(now), now).seq > case.seq
 
@@ -264,6 +266,8 @@ class CaseFlow:
         reported = 0
         for incident_id in self._ledger.unreported_dispatches():
             with self._ledger.begin() as tx:
+                if not tx.claim(incident_id):
+                    continue
                 case = fold(incident_id, tx.facts(incident_id))
                 sent, refused, still_open, proof = tx.outbox_result(incident_id)
                 if still_open == 0:

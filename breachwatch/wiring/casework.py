@@ -108,15 +108,25 @@ def build_watches(case: Casework, pseudonymise: Pseudonymise, publish: Publish) 
     Raises:
         ContentError: the directory's URL cannot be read.
     """
+    owner, leases = owner_name(), case.store.leases
     watches = {
         "clock": clock_watch(case.flow, now, case.waypoint),
         "dispatches": dispatch_watch(case.flow, now),
-        "facts": fact_watch(case.store.outbox, publish, now, owner_name(), case.waypoint),
+        "facts": fact_watch(case.store.outbox, publish, now, leases, owner, case.waypoint),
     }
     directory = _directory(case.settings)
     if directory is not None:
-        ledger, skipped = case.store.ledger, directory.skipped
-        watches["people"] = people_watch(case.flow, ledger, directory, pseudonymise, now, case.waypoint, skipped)
+        watches["people"] = people_watch(
+            case.flow,
+            case.store.ledger,
+            directory,
+            pseudonymise,
+            now,
+            leases,
+            owner,
+            case.waypoint,
+            directory.skipped,
+        )
     return watches
 
 

@@ -74,6 +74,21 @@ async def test_what_fails_is_told_to_whoever_looks_at_the_status_until_it_works_
     assert told_by_all == ["directory look-up: customers.csv: 1 row was left out"]
 
 
+class Held:
+    """Leases of which one name is somebody else's."""
+
+    def __init__(self, elsewhere: str = "") -> None:
+        self.elsewhere = elsewhere
+        self.calls: list[tuple[str, str]] = []
+
+    def take(self, name: str, owner: str, now: Any, until: Any) -> bool:
+        self.calls.append(("take", name))
+        return name != self.elsewhere
+
+    def give_back(self, name: str, owner: str) -> None:
+        self.calls.append(("give back", name))
+
+
 async def once(watch: Watch) -> None:
     """Run a watch for one look."""
     await asyncio.to_thread(watch._step)
@@ -99,12 +114,43 @@ async def test_the_clock_rings_what_is_due(clock: Any) -> None:
 
 async def test_the_directory_is_asked_about_every_stale_incident(clock: Any) -> None:
     asked: list[Any] = []
-    flow: Any = SimpleNamespace(look_up=lambda *call: asked.append(call))
+    flow: Any = SimpleNamespace(look_up=lambda name, _, *more: asked.append((name, *more)))
     ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1", "in-2"])
     directory: Any = object()
-    pseudonymise = pseudonymiser(b"a pseudonym key of the tests")
-    await once(people_watch(flow, ledger, directory, pseudonymise, clock))
-    assert asked == [("in-1", directory, pseudonymise, clock.at), ("in-2", directory, pseudonymise, clock.at)]
+    pseudonymise, leases = pseudonymiser(b"a pseudonym key of the tests"), Held()
+    await once(people_watch(flow, ledger, directory, pseudonymise, clock, leases, "me"))
+    assert asked == [("in-1", pseudonymise, clock.at), ("in-2", pseudonymise, clock.at)]
+    turns = [(what, f"people {name}") for name in ("in-1", "in-2") for what in ("take", "give back")]
+    assert leases.calls == turns
+
+
+async def test_what_another_process_asks_about_is_left_to_it(clock: Any) -> None:
+    asked: list[Any] = []
+    flow: Any = SimpleNamespace(look_up=lambda name, *_: asked.append(name))
+    ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1", "in-2"])
+    directory: Any = object()
+    leases = Held(elsewhere="people in-1")
+    watch = people_watch(flow, ledger, directory, pseudonymiser(b"a pseudonym key of the tests"), clock, leases, "me")
+    assert await asyncio.to_thread(watch._step) == 1
+    assert asked == ["in-2"]
+
+
+async def test_a_look_up_that_lost_its_turn_is_given_up(clock: Any) -> None:
+    """Whoever was silent for as long as a turn is taken for dead, and somebody else is at it by now."""
+    leases = Held()
+
+    def look_up(name: str, directory: Any, *_: Any) -> None:
+        for entry in directory.entries():
+            assert entry == "a row"
+            clock.advance(timedelta(minutes=10))
+            leases.elsewhere = "people in-1"
+
+    flow: Any = SimpleNamespace(look_up=look_up)
+    ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1"])
+    directory: Any = SimpleNamespace(entries=lambda: iter(["a row", "a row"]))
+    watch = people_watch(flow, ledger, directory, pseudonymiser(b"a pseudonym key of the tests"), clock, leases, "me")
+    with pytest.raises(UnavailableError, match="another process took over"):
+        await once(watch)
 
 
 async def test_a_case_that_cannot_be_asked_about_keeps_no_other_waiting(clock: Any) -> None:
@@ -118,7 +164,8 @@ async def test_a_case_that_cannot_be_asked_about_keeps_no_other_waiting(clock: A
     flow: Any = SimpleNamespace(look_up=look_up)
     ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1", "in-2"])
     directory: Any = object()
-    watch = people_watch(flow, ledger, directory, pseudonymiser(b"a pseudonym key of the tests"), clock)
+    pseudonymise = pseudonymiser(b"a pseudonym key of the tests")
+    watch = people_watch(flow, ledger, directory, pseudonymise, clock, Held(), "me")
     with pytest.raises(TamperedError, match="a contact does not open"):
         await once(watch)
     assert asked == ["in-2"]
@@ -139,10 +186,15 @@ async def test_finished_dispatches_are_reported(clock: Any) -> None:
 class Outbox:
     """One fact waits."""
 
+    due: Any = None
+
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
         item = SimpleNamespace(id="out-1", payload={"id": "fact-1"})
         self.row: Any = SimpleNamespace(item=item)
+
+    def next_due(self, kinds: Any) -> Any:
+        return self.row and self.due
 
     def lease(self, *call: Any) -> Any:
         self.calls.append(("lease", *call))
@@ -158,25 +210,40 @@ class Outbox:
 
 async def test_a_fact_is_sent_once_it_is_published(clock: Any) -> None:
     outbox: Any = Outbox()
+    outbox.due = clock.at
+    leases = Held()
     published: list[Mapping[str, Any]] = []
 
     def publish(envelope: Mapping[str, Any]) -> None:
         published.append(envelope)
 
-    watch = fact_watch(outbox, publish, clock, "me")
+    watch = fact_watch(outbox, publish, clock, leases, "me")
     await once(watch)
     await once(watch)
     assert published == [{"id": "fact-1"}]
-    assert [call[0] for call in outbox.calls] == ["lease", "sent", "lease"]
+    assert [call[0] for call in outbox.calls] == ["lease", "sent"]
+    assert leases.calls == [("take", "facts"), ("give back", "facts")]
+
+
+async def test_facts_are_published_by_one_process_at_a_time(clock: Any) -> None:
+    outbox: Any = Outbox()
+    outbox.due = clock.at
+
+    def publish(envelope: Mapping[str, Any]) -> None:
+        raise AssertionError("it is somebody else's turn")
+
+    await once(fact_watch(outbox, publish, clock, Held(elsewhere="facts"), "me"))
+    assert outbox.calls == []
 
 
 async def test_a_fact_waits_while_the_stream_is_away(clock: Any) -> None:
     outbox: Any = Outbox()
+    outbox.due = clock.at
 
     def away(envelope: Mapping[str, Any]) -> None:
         raise UnavailableError("full")
 
     with pytest.raises(UnavailableError):
-        await once(fact_watch(outbox, away, clock, "me"))
+        await once(fact_watch(outbox, away, clock, Held(), "me"))
     assert [call[0] for call in outbox.calls] == ["lease", "retry"]
     assert outbox.calls[-1][3] == clock.at + timedelta(seconds=5)
