@@ -73,10 +73,18 @@ class Router:
             partitions: how many there are, at least 1.
         """
         found: dict[int, dict[str, list[Match]]] = {}
+        ways = self._ways
         for match in matches:
-            for family, key, narrowed in self.route(match):
-                place = partition_of(key, partitions)
-                found.setdefault(place, {}).setdefault(family, []).append(narrowed)
+            values = match.values
+            for way in ways.get((match.playbook, match.rule), ()):
+                text = values.get(way.fields[0], way.absent) if len(way.fields) == 1 else None
+                if text is not None and SEPARATOR not in text:
+                    place = partition_of(way.prefix + _part(text), partitions)
+                    found.setdefault(place, {}).setdefault(way.family, []).append(match)
+                    continue
+                for family, key, narrowed in self._narrowed(match, way):
+                    place = partition_of(key, partitions)
+                    found.setdefault(place, {}).setdefault(family, []).append(narrowed)
         return found
 
     def _narrowed(self, match: Match, way: _Way) -> Iterable[Route]:

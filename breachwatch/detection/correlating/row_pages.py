@@ -22,10 +22,13 @@ ROWS_PER_PAGE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page. `clock`: how far the source's time had come, if the line tells. `events`: as rows keep them."""
+    """A line of a page. `clock`: how far the source's time had come, if the line tells.
+
+    `events`: as rows keep them, each with the bytes in which they keep it, where the line has just those.
+    """
 
     clock: int
-    events: list[list[Any]]
+    events: list[tuple[list[Any], bytes | None]]
 
 
 class RowPages:
@@ -140,9 +143,9 @@ def read_line(line: bytes, page: int) -> Line:
     head, tab, events = unframed(line).partition(b"\t")
     if not tab:
         said = orjson.loads(head + b"]")
-        return Line(said[0], []) if len(said) == 1 else Line(0, [said])
+        return Line(said[0], []) if len(said) == 1 else Line(0, [(said, head)])
     group, touched, _, _ = orjson.loads(head)
-    return Line(touched, [[page, group, *event] for event in orjson.loads(b"[%b]]" % events)])
+    return Line(touched, [([page, group, *event], None) for event in orjson.loads(b"[%b]]" % events)])
 
 
 def _written(clock: int, records: Iterable[bytes]) -> bytes:

@@ -288,16 +288,16 @@ class Rows:
                 try:
                     said = read_line(line, page)
                     clock = max(clock, said.clock)
-                    for event in said.events:
+                    for event, record in said.events:
                         last = max(last, event[0])
-                        self._take_back(page, event, clock, windows)
+                        self._take_back(page, event, record or plain_bytes(event)[:-1], clock, windows)
                 except (DamagedError, ValueError, TypeError, KeyError, IndexError) as error:
                     wrong.append(f"row {place} of {key}: {error}")
             self._pages.read(page, clock)
         self._pages.go_on_after(last)
         return wrong
 
-    def _take_back(self, page: int, event: list[Any], clock: int, windows: Container[Name]) -> None:
+    def _take_back(self, page: int, event: list[Any], record: bytes, clock: int, windows: Container[Name]) -> None:
         began, group, at, *_ = event
         name: Name = group if isinstance(group, str) else tuple(group)
         old = self.rows.get(name)
@@ -308,7 +308,6 @@ class Rows:
             old = None
         one = 1 << event[4] if self._temporal else len(event[6]) or 1
         weight = one if old is None else old[2] | one if self._temporal else old[2] + one
-        record = plain_bytes(event)[:-1]
         due = self._due(clock or at, weight)
         if old is None or due != old[0]:
             self._calendar.put(name, due)
