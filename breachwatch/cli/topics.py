@@ -84,6 +84,23 @@ def topics_diff(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     out.print(table)
 
 
+@topics_app.command("rights", epilog="Example: `breachwatch topics rights > grant.sh`, to be read and then run.")
+def topics_rights(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Print the commands that let each process do what it must on the brokers and no more (ACLs). Touches nothing.
+
+    Each process has a user of its own, called by the prefix and its name, such as breachwatch-worker.
+    """
+    named = ""
+    for process, command in wiring.topic_rights(read_settings(config)):
+        if as_json:
+            write_json({"process": process, "command": command})
+            continue
+        if process != named:
+            _say(f"# breachwatch {process}")
+            named = process
+        _say(command)
+
+
 _STYLES = {"create": "green", "change": "yellow", "by hand": "red"}
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from breachwatch.wiring.service import Service, build_service
     from breachwatch.wiring.sources import guess_source, known_source, known_sources, logsource_text
     from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
-    from breachwatch.wiring.topics import TopicsReport, apply_topics, compare_topics, connect, topics_of
+    from breachwatch.wiring.topics import TopicsReport, apply_topics, compare_topics, connect, topic_rights, topics_of
 
 __all__ = [
     "Advance",
@@ -61,6 +61,7 @@ __all__ = [
     "offer_sign_in",
     "open_store",
     "tagged_rules",
+    "topic_rights",
     "topics_of",
 ]
 
@@ -69,6 +70,7 @@ _HOMES = {
     "apply_topics": "topics",
     "compare_topics": "topics",
     "connect": "topics",
+    "topic_rights": "topics",
     "topics_of": "topics",
     "explain_match": "explaining",
     "explain_replay": "explaining",

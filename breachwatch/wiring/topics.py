@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from breachwatch.engines.kafka.connection import Connection, connection
 from breachwatch.engines.kafka.names import Names
+from breachwatch.engines.kafka.rights import rights
 from breachwatch.engines.kafka.topic_admin import open_admin
 from breachwatch.engines.kafka.topics import Difference, Wanted, compare, wanted_topics
 from breachwatch.engines.streams import load_streams
@@ -49,6 +50,17 @@ def topics_of(settings: Settings) -> tuple[Wanted, ...]:
     """
     kafka = settings.kafka
     return wanted_topics(load_streams(shipped("topics")), Names(kafka.prefix), kafka.replication, kafka.partitions)
+
+
+def topic_rights(settings: Settings) -> list[tuple[str, str]]:
+    """(process, command that grants it what it needs), for users called by the prefix and the process.
+
+    Raises:
+        ContentError: no broker is named.
+    """
+    kafka, brokers = settings.kafka, connect(settings).brokers
+    found = rights(load_streams(shipped("topics")), Names(kafka.prefix))
+    return [(one.process, one.command(brokers, f"{kafka.prefix}-{one.process}")) for one in found]
 
 
 def compare_topics(settings: Settings) -> TopicsReport:

@@ -18,7 +18,7 @@ from faust import SASLCredentials, SSLCredentials
 
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem, UnavailableError
 
-RETRY_MILLISECONDS = 250
+RETRY_MILLISECONDS = 500
 """How long a running client waits before it asks a broker again."""
 
 _WAITS = (0.25, 0.5, 1.0, 2.0)
@@ -151,7 +151,7 @@ class Connection:
                 who = self.username or "this program"
                 what = ", ".join(str(one) for one in error.args) or type(error).__name__
                 message = f"the Kafka broker {at} does not allow this to {who}: {what}"
-                return _problem("username", message, "grant it the rights (ACLs) that topics apply prints")
+                return _problem("username", message, "grant it the rights (ACLs) that `breachwatch topics rights` prints")
         return None
 
     def _sign_in(self) -> dict[str, Any]:

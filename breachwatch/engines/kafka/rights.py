@@ -1,0 +1,58 @@
+"""Which rights (ACLs) each process needs on the brokers: no more than it uses, as `topics/` says who reads and writes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from breachwatch.engines.kafka.names import Names
+from breachwatch.engines.streams import Stream
+
+PROCESSES: Mapping[str, tuple[str, ...]] = {
+    "collect": ("collectors",),
+    "worker": ("match", "correlate"),
+    "clock": ("cases",),
+}
+"""Process to the roles of `topics/` that it has; desk and couriers know nothing of Kafka."""
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What one process may do. `prefixed`: with everything whose name begins so."""
+
+    process: str
+    operations: tuple[str, ...]
+    kind: Literal["topic", "group", "transactional-id"]
+    names: tuple[str, ...]
+    prefixed: bool = False
+
+    def command(self, brokers: Sequence[str], user: str) -> str:
+        """What grants it, with Kafka's own tool."""
+        operations = " ".join(f"--operation {one}" for one in self.operations)
+        resources = " ".join(f"--{self.kind} {name}" for name in self.names)
+        pattern = " --resource-pattern-type prefixed" if self.prefixed else ""
+        to = f"kafka-acls.sh --bootstrap-server {','.join(brokers)} --add --allow-principal User:{user}"
+        return f"{to} {operations} {resources}{pattern}"
+
+
+def rights(streams: Mapping[str, Stream], names: Names) -> list[Right]:
+    """Everything that is needed, process by process; `topics` is whoever runs `breachwatch topics`."""
+    every = (f"{names.prefix}.",)
+    seeing = ("Describe", "DescribeConfigs")
+    found = [Right("topics", ("Create", "Alter", "AlterConfigs", *seeing), "topic", every, prefixed=True)]
+    for process, roles in PROCESSES.items():
+        written = _topics(streams, names, (name for name, one in streams.items() if set(roles) & set(one.written_by)))
+        read = _topics(streams, names, (name for name, one in streams.items() if set(roles) & set(one.read_by)))
+        found.append(Right(process, ("Write", "Describe"), "topic", written))
+        if read:
+            found.append(Right(process, ("Read", "Describe"), "topic", read))
+    groups = {"worker": names.detection_group, "clock": names.cases_group}
+    found += [Right(process, ("Read", "Describe"), "group", (group,)) for process, group in groups.items()]
+    writers = tuple(names.transactional_id(stage, 0).removesuffix("0") for stage in ("match", "correlate"))
+    found.append(Right("worker", ("Write", "Describe"), "transactional-id", writers, prefixed=True))
+    order = ("topics", *PROCESSES)
+    return sorted(found, key=lambda right: order.index(right.process))
+
+
+def _topics(streams: Mapping[str, Stream], names: Names, wanted: Iterable[str]) -> tuple[str, ...]:
+    chosen = set(wanted)
+    return tuple(names.topic(short) for short in streams if short in chosen)
