@@ -151,7 +151,7 @@ class Connection:
                 who = self.username or "this program"
                 what = ", ".join(str(one) for one in error.args) or type(error).__name__
                 message = f"the Kafka broker {at} does not allow this to {who}: {what}"
-                return _problem("username", message, "grant it the rights (ACLs) that `breachwatch topics rights` prints")
+                return _problem("username", message, "grant it the rights that `breachwatch topics rights` prints")
         return None
 
     def _sign_in(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which rights (ACLs) each process needs on the brokers: no more than it uses, as `topics/` says who reads and writes."""
+"""Rights (ACLs) that each process needs on the brokers, as `topics/` says who reads and writes; and no more."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
