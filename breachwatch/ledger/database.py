@@ -50,6 +50,16 @@ _POSTGRESQL_TROUBLE = {
     "57P": "is shutting down or starting",
     "58": "reports trouble with its disk",
 }
+_POSTGRESQL_REFUSALS = {  # by their words, since there is no code before a connection stands
+    "password authentication failed": "refuses this user or password; put them right in the URL of the ledger",
+    "no password supplied": "wants a password; write it into the URL of the ledger",
+    "certificate verify failed": "shows a certificate that we do not trust; name its authority's by sslrootcert",
+    "does not match host name": "shows a certificate for another name; write the name that it bears into the URL",
+    "root certificate file": "cannot be verified; sslrootcert must name the certificate of its authority",
+    "does not support SSL": "does not speak TLS; turn it on there (ssl = on)",
+    "no encryption": "wants TLS; add sslmode=verify-full and sslrootcert=FILE to the URL",
+    "valid client certificate": "wants a certificate of ours; add sslcert=FILE and sslkey=FILE to the URL",
+}
 
 
 class Database:
@@ -141,6 +151,9 @@ class Database:
             code = cause.sqlstate or ""
             trouble = next((text for start, text in _POSTGRESQL_TROUBLE.items() if code.startswith(start)), "")
             if not trouble and isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+                for words, refusal in _POSTGRESQL_REFUSALS.items():
+                    if words in str(cause):
+                        return UnavailableError(f"{self.name} {refusal}")
                 trouble = "is away"
         return UnavailableError(f"{self.name} {trouble}; nothing was written, try again") if trouble else None
 
