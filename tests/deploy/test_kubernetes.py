@@ -1,5 +1,6 @@
 """The manifests for Kubernetes: of the API's own shape, and as careful with every pod as with every container."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,3 +238,48 @@ def test_metrics_are_scraped_where_the_roles_tell_them(settings: Settings) -> No
     (ports,) = rule["ports"]
     asked = set(range(ports["port"], ports["endPort"] + 1))
     assert asked == {settings.observe.port_of(one) for one in ("collect", "worker", "clock", "courier", "console")}
+
+
+# ------------------------------------------------------------------ the guide
+
+
+GUIDE = ROOT / "docs" / "how-to" / "run-on-kubernetes.md"
+_CREATE = re.compile(r"create secret (?P<kind>generic|tls) (?P<name>[\w-]+) (?P<files>.*)")
+
+
+def told() -> dict[str, dict[str, str]]:
+    """Secret to its keys, each with the file that the guide fills it from."""
+    found: dict[str, dict[str, str]] = {}
+    for row in _CREATE.finditer(GUIDE.read_text("utf-8")):
+        pairs = re.findall(r"--(from-file=[\w.]+|cert|key)=(\S+)", row["files"])
+        names = {"cert": "tls.crt", "key": "tls.key"}
+        found[row["name"]] = {names.get(key, key.removeprefix("from-file=")): file for key, file in pairs}
+    return found
+
+
+def test_the_guide_makes_every_secret_that_the_manifests_name_with_the_keys_that_they_use(settings: Settings) -> None:
+    wanted: dict[str, set[str]] = {}
+    files = re.findall(r"/run/secrets/([\w-]+)/([\w.]+)", json.dumps(settings.model_dump(mode="json")))
+    for template in PODS.values():
+        for volume in template["spec"]["volumes"]:
+            if "secret" in volume:
+                keys = {key for name, key in files if name == volume["name"]}
+                wanted.setdefault(volume["secret"]["secretName"], set()).update(keys)
+            for source in volume.get("projected", {}).get("sources", []):
+                wanted[source["secret"]["name"]] = {item["key"] for item in source["secret"]["items"]}
+    assert {name: set(keys) for name, keys in told().items()} == wanted
+
+
+def test_the_files_that_the_guide_takes_from_us_are_drawn_by_the_script(secrets: Path) -> None:
+    ours = [file for keys in told().values() for file in keys.values() if file.startswith("cluster-secrets/")]
+    assert ours
+    assert {file.partition("/")[2] for file in ours} <= {path.name for path in secrets.iterdir()}
+
+
+def test_what_the_guide_waits_for_and_applies_is_there() -> None:
+    text = GUIDE.read_text("utf-8")
+    names = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in ALL.values()}
+    assert set(re.findall(r"\b(?:job|deployment)/[\w-]+", text)) <= names
+    for path in re.findall(r"--(?:filename|kustomize) (\S+)", text):
+        assert (ROOT / path).exists()
+    assert set(re.findall(r"`(\d\d-\w+\.yaml)`", text)) <= {path.name for path in FOLDER.iterdir()}

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,6 +52,17 @@ class Cluster:
         for service in self.compose.services.values():
             if not service.once:
                 self._wait(service, "service_healthy")
+
+    def start_another(self, name: str) -> None:
+        """`docker compose up --scale`: a second process of a service, as well as the first."""
+        service = replace(self.compose.services[name], name=f"{name}-2")
+        self.places.lay_out(service)
+        self._start(service)
+        self._wait(service, "service_healthy")
+
+    def file(self, name: str, path: str) -> Path:
+        """A file of a service's container, here."""
+        return self.places.at(self.compose.services[name], path)
 
     def _start(self, service: Service) -> None:
         match service.name:
@@ -119,11 +131,6 @@ class Cluster:
 
     # ------------------------------------------------------------------ how they are
 
-    def is_well(self, name: str) -> bool:
-        """What the service's own health check says."""
-        service = self.compose.services[name]
-        return self._runs_well(service, service.health)
-
     def log(self, name: str) -> str:
         """What a service said."""
         file = self.folder / f"{name}.log"
@@ -139,7 +146,7 @@ class Cluster:
 
         def well() -> bool:
             assert process.poll() is None, f"{service.name} ended:\n{self.log(service.name)[-3000:]}"
-            return self.is_well(service.name)
+            return self._runs_well(service, service.health)
 
         try:
             wait_until(well, f"{service.name} to be well")
