@@ -86,6 +86,9 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 LEVELS = ("informational", "low", "medium", "high", "critical")
 """Of Sigma rules. Source: Sigma rules specification 2.1, "level"."""
 
+MAIL_KINDS = ("notice", "team_mail")
+"""What goes out by mail."""
+
 REASONS = ("too_large", "encoding", "time", "format", "lacking", "unknown_source", "altered", "fault", "other")
 """Classes of reasons why nobody could read a record."""
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from itertools import product
+from typing import TypeVar, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -15,9 +16,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from breachwatch import __version__
-from breachwatch.engines.metrics import BY_NAME, Metric, level_class, reason_class
+from breachwatch.engines.metrics import BY_NAME, MAIL_KINDS, REASONS, Metric, level_class, reason_class
 from breachwatch.kernel.ids import IncidentId
-from breachwatch.kernel.observing import SILENT, Mailed, Observer, Stage, Way
+from breachwatch.kernel.observing import SILENT, Mailed, MailResult, Observer, Stage, Way
 from breachwatch.kernel.streams import Alert, Tally
 from breachwatch.kernel.time import to_microseconds
 
@@ -65,6 +66,7 @@ class PrometheusObserver:
         self._pulled = _Pulled(now)
         self._registry.register(self._pulled)
         self._gauge("breachwatch_build_info").labels(__version__, role).set(1)
+        self._begin(role)
 
     def reads(self, name: str, read: Read) -> None:
         """Ask `read` at each scrape; `name` says what is read, for the log, and takes the place of an earlier one."""
@@ -186,6 +188,20 @@ class PrometheusObserver:
         self._counter("breachwatch_restarts_total").labels(role).inc()
 
     # ------------------------------------------------------------------ metrics, made when first told
+
+    def _begin(self, role: str) -> None:
+        """Begin at 0 what an alert rule looks at, for Prometheus sees no increase in a series that is born at 1."""
+        if role in ("up", "courier"):
+            for kind, result in product(MAIL_KINDS, get_args(MailResult)):
+                self._counter("breachwatch_mail_total").labels(kind, result)
+        if role in ("up", "worker"):
+            for reason in REASONS:
+                self._counter("breachwatch_dead_letters_total").labels(reason)
+            for name in ("breachwatch_late_events_total", "breachwatch_matches_total"):
+                self._counter(name)
+        if role != "collect":
+            for result in ("used", "failed"):
+                self._counter("breachwatch_reloads_total").labels(result)
 
     def _source(self, source: str) -> str:
         return source if source in self._sources else "other"

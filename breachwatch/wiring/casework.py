@@ -17,6 +17,7 @@ from breachwatch.couriers.courier import Courier, Sender
 from breachwatch.couriers.smtp import SmtpSettings, SmtpTransport
 from breachwatch.detection.playbooks.content import Content
 from breachwatch.engines.reloading import Reloading
+from breachwatch.engines.taking import told
 from breachwatch.engines.watches import Publish, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.observing import SILENT, Observer
@@ -53,7 +54,7 @@ class Casework:
             ContentError: files that tell of them have problems.
         """
         known = open_enrichment(**dict(self.settings.enrichment))
-        return lambda alert: self.flow.take_alert(known.alert(alert), now())
+        return told(lambda alert: self.flow.take_alert(known.alert(alert), now()), self.observer, now)
 
     def reloading(self) -> Reloading[Content]:
         """What lets cases be judged by playbooks and notices as they are changed on the disk."""

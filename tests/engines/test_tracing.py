@@ -168,7 +168,7 @@ class TestTheEmbeddedEngine:
         make(now=now, observer=traced.observer).step()
         make(now=now, observer=traced.observer).step()
         names = [one.name for one in traced.spans]
-        assert names == ["collect", "match", "correlate", "take alert"]
+        assert names == ["collect", "match", "correlate"]
         assert traced.named("collect").start_time == to_microseconds(AT + timedelta(seconds=1)) * 1000
         times = [traced.named(name) for name in names]
         assert all((one.start_time or 0) <= (one.end_time or 0) for one in times)

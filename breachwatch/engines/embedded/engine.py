@@ -11,11 +11,11 @@ from typing import Any
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Waiting
 from breachwatch.engines.embedded.telling import Telling
-from breachwatch.engines.observing import SILENT, Observer, about, trace_of_alert
+from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.engines.pacing import Pacing
 from breachwatch.engines.stages import Correlator, Detector, Outcome, process, unreadable
 from breachwatch.kernel.errors import BreachwatchError, UnavailableError
-from breachwatch.kernel.ids import AlertId, IncidentId
+from breachwatch.kernel.ids import AlertId
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, DeadLetter, Tally
 
@@ -236,19 +236,13 @@ class EmbeddedEngine:
 
     def _offer(self, alert: Alert) -> bool:
         self._waypoint("engine:before-deliver")
-        began, work = self._now() if self._now is not None else None, about.set(trace_of_alert(alert))
         try:
-            home = self._take_alert(alert)
+            self._take_alert(alert)
         except UnavailableError:
             raise
         except Exception as error:
             self._note_trouble("alerts", f"{type(error).__name__} on {alert.id}")
             return False
-        finally:
-            about.reset(work)
-        if self._now is not None and began is not None:
-            incident = IncidentId(home) if isinstance(home, str) else None
-            self._observer.taken(alert, incident, (self._now() - began).total_seconds())
         self._waypoint("engine:after-deliver")
         self._spool.delivered(alert)
         if self._now is not None:
