@@ -7,6 +7,7 @@ import orjson
 
 from breachwatch.detection.correlating.clocks import Clocks
 from breachwatch.detection.correlating.framing import VERSION, DamagedError, framed
+from breachwatch.detection.correlating.row_pages import is_rows
 from breachwatch.detection.correlating.shelf import Shelf
 from breachwatch.detection.correlating.stored import EVENTS, SUBJECTS, fill, head_of
 from breachwatch.detection.correlating.window import Window
@@ -65,6 +66,9 @@ def _windows(blobs: Mapping[str, bytes], shelves: Sequence[Shelf], found: Stored
     heads: dict[str, bytes] = {}
     pages: dict[str, dict[str, bytes]] = {}
     for key, blob in blobs.items():
+        if is_rows(key):  # of a correlation that is gone, or works otherwise
+            found.unowned.add(key)
+            continue
         owner = key.split(EVENTS)[0].split(SUBJECTS)[0]
         if owner == key:
             heads[key] = blob

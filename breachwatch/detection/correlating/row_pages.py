@@ -3,9 +3,9 @@
 Version 2 wrote a whole row a line, `[group, touched, newest, weight]`, a tab, and its events: that is read too.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 from zlib import crc32
@@ -18,6 +18,12 @@ from breachwatch.kernel.ids import derive
 
 ROWS_PER_PAGE = 1024
 """A page with as many events is full; it may hold some more, those of the same chunk."""
+
+
+def is_rows(key: str) -> bool:
+    """Whether a key of the store is that of a page, of any correlation."""
+    home, _, page = key.rpartition("/")
+    return page.isdigit() and home.rpartition("/")[2].startswith("r-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +105,11 @@ class RowPages:
         for key in gone:
             yield key, None
 
-    def everything(self, events: Iterable[tuple[int, bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Pages of these events, each with the clock that last touched its row, as if nothing was stored yet."""
-        waiting, page = iter(events), 0
-        while some := list(islice(waiting, ROWS_PER_PAGE)):
-            by_clock = groupby(some, key=itemgetter(0))
-            blobs = [_written(clock, [record for _, record in each]) for clock, each in by_clock]
+    def everything(self, by_page: Mapping[int, Sequence[tuple[int, bytes]]]) -> Iterator[tuple[str, bytes]]:
+        """These events, each with the clock that last touched its row, on the pages that they lie on."""
+        for page, some in sorted(by_page.items()):
+            blobs = (_written(clock, [record for _, record in each]) for clock, each in groupby(some, itemgetter(0)))
             yield f"{self.home}{page}", b"\n".join(blobs)
-            page += 1
 
     # ------------------------------------------------------------------ reading again
 

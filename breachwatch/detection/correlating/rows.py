@@ -264,11 +264,13 @@ class Rows:
         return self._pages.changes()
 
     def everything(self) -> Iterator[tuple[str, bytes]]:
-        """All rows, as if they had never been stored; nothing changes."""
+        """All rows, on the pages that they are stored on; nothing changes."""
+        by_page: dict[int, list[tuple[int, bytes]]] = {}
         rows = sorted(((self._touched(row), row) for row in self.rows.values()), key=lambda each: each[0])
-        return self._pages.everything(
-            (touched, record) for touched, row in rows for _, record in reversed(list(_events(row)))
-        )
+        for touched, row in rows:
+            for page, record in reversed(list(_events(row))):
+                by_page.setdefault(page, []).append((touched, record))
+        return self._pages.everything(by_page)
 
     def owns(self, key: str) -> bool:
         """Whether a key of the store is one of this correlation's pages."""
