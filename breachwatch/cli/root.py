@@ -8,6 +8,7 @@ from breachwatch import __version__
 from breachwatch.cli.common import err, out
 
 RUN = "Run it"
+CLUSTER = "Run it on many machines"
 TRY = "Try rules before trusting them"
 CHECK = "Check and manage"
 

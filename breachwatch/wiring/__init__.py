@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from breachwatch.wiring.cache import Cache, NoCache
     from breachwatch.wiring.clock import now
+    from breachwatch.wiring.clocking import build_clock
+    from breachwatch.wiring.console import build_console
     from breachwatch.wiring.content import check_adjustments, check_playbooks
+    from breachwatch.wiring.courier import build_courier
     from breachwatch.wiring.demo import Demo, build_demo
     from breachwatch.wiring.explaining import Explained, explain_match, explain_replay
     from breachwatch.wiring.matching import Hit, Matching, build_matching, load_plain_rules
+    from breachwatch.wiring.process import Process
     from breachwatch.wiring.proposing import Proposed, build_proposal
     from breachwatch.wiring.reading import Reading
     from breachwatch.wiring.replaying import Advance, Logs, build_replay, build_tuning
     from breachwatch.wiring.rules import lint_rules, tagged_rules
     from breachwatch.wiring.service import Service, build_service
     from breachwatch.wiring.sources import guess_source, known_source, known_sources, logsource_text
-    from breachwatch.wiring.stores import add_member, offer, offer_sign_in, open_store
+    from breachwatch.wiring.stores import add_member, make_keys, offer, offer_sign_in, open_store
     from breachwatch.wiring.topics import TopicsReport, apply_topics, compare_topics, connect, topic_rights, topics_of
+    from breachwatch.wiring.worker import build_worker
 
 __all__ = [
     "Advance",
@@ -32,18 +37,23 @@ __all__ = [
     "Logs",
     "Matching",
     "NoCache",
+    "Process",
     "Proposed",
     "Reading",
     "Service",
     "TopicsReport",
     "add_member",
     "apply_topics",
+    "build_clock",
+    "build_console",
+    "build_courier",
     "build_demo",
     "build_matching",
     "build_proposal",
     "build_replay",
     "build_service",
     "build_tuning",
+    "build_worker",
     "check_adjustments",
     "check_playbooks",
     "compare_topics",
@@ -56,6 +66,7 @@ __all__ = [
     "lint_rules",
     "load_plain_rules",
     "logsource_text",
+    "make_keys",
     "now",
     "offer",
     "offer_sign_in",
@@ -66,6 +77,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "make_keys": "stores",
+    "Process": "process",
+    "build_console": "console",
+    "build_courier": "courier",
+    "build_clock": "clocking",
+    "build_worker": "worker",
     "TopicsReport": "topics",
     "apply_topics": "topics",
     "compare_topics": "topics",

@@ -90,7 +90,7 @@ def open_casework(
     return Casework(settings, live, store, world, CaseFlow(store.ledger, store.vault, world), team, waypoint, observer)
 
 
-def build_courier(case: Casework, desk_url: str) -> Courier:
+def mail_courier(case: Casework, desk_url: str) -> Courier:
     """Who carries mails out of the outbox; reminders link to the desk.
 
     Raises:

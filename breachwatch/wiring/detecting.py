@@ -95,6 +95,15 @@ class LiveContent:
         self.playbooks.put(content.playbooks)
         self.notices.put(content.notices)
 
+    def detecting(self, pseudonymise: Pseudonymise, *, anew: bool = False) -> tuple[Content, Detector]:
+        """Content and the stateless stage of it: of the files as they were first read, or as they are now (`anew`).
+
+        Raises:
+            ContentError: everything that is wrong with the files as they are now.
+        """
+        content, adjustments = self._read() if anew else (self._content, self._adjustments)
+        return content, Detector(content, self._sources, pseudonymise, adjustments.allow)
+
     def stages(self, pseudonymise: Pseudonymise) -> Stages:
         """Stages of the files as they were first read."""
         return self._stages(self._content, self._adjustments, pseudonymise)

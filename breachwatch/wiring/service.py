@@ -18,7 +18,7 @@ from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.shipped import shipped
 from breachwatch.ledger.keys import open_keys
 from breachwatch.settings import Settings
-from breachwatch.wiring.casework import build_courier, build_watches, open_casework
+from breachwatch.wiring.casework import build_watches, mail_courier, open_casework
 from breachwatch.wiring.clock import now
 from breachwatch.wiring.desk import build_desk
 from breachwatch.wiring.detecting import LiveContent
@@ -81,7 +81,7 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         return service_status(engine.status(), ways_in, watched)
 
     desk, url = build_desk(case, status, spool.append, sources, mailbox_url)
-    courier = build_courier(case, url)
+    courier = mail_courier(case, url)
     reread, use = live.reader(pseudonymise), live.user(engine.reload)
     reloading = Reloading(live.look, reread, use, digest=live.digest, observer=seeing.observer)
     watched += [courier, reloading]

@@ -1,12 +1,13 @@
 """The ledger alone, and what single commands do with it."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from breachwatch.console.passwords import one_time_code, token_hash
 from breachwatch.kernel.errors import NotFoundError
 from breachwatch.kernel.facts import Role
 from breachwatch.kernel.ports import Member, Team, Waypoint, passing
-from breachwatch.ledger.keys import MasterKey, open_keys
+from breachwatch.ledger.keys import MASTER_FILE, PSEUDONYM_FILE, MasterKey, open_keys
 from breachwatch.ledger.store import Store, open_ledger
 from breachwatch.pipeline.case import codec, derived
 from breachwatch.settings import Settings, read_secret
@@ -28,6 +29,20 @@ def store_with(settings: Settings, keys: MasterKey, *, must_exist: bool = False,
     url = read_secret(section.url_file) if section.url_file else section.url
     url = url or f"sqlite:///{settings.state_dir / 'ledger.sqlite'}"
     return open_ledger(url, keys, codec(), derived, must_exist=must_exist, waypoint=waypoint)
+
+
+def make_keys(settings: Settings) -> list[tuple[Path, str]]:
+    """Both keys, made where they are not there yet: the file of each, and who needs it.
+
+    Raises:
+        ContentError: one is missing while its sibling is there, or is no key.
+        UnavailableError: the state folder cannot be written.
+    """
+    open_keys(settings.state_dir)
+    return [
+        (settings.state_dir / MASTER_FILE, "clock, courier, console"),
+        (settings.state_dir / PSEUDONYM_FILE, "worker, clock"),
+    ]
 
 
 def add_member(

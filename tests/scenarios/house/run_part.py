@@ -33,7 +33,7 @@ async def main(role: str, file: str, clock: str, place: str, passing: str) -> No
     published = Path(file).with_name("facts").open("ab", buffering=0)
     parts: dict[str, Part] = {}
     if role == "courier":
-        parts["courier"] = casework.build_courier(case, "https://desk.shop.example").run
+        parts["courier"] = casework.mail_courier(case, "https://desk.shop.example").run
     else:
         watches = casework.build_watches(
             case, pseudonymiser(keys.pseudonym), lambda fact: published.write(f"{fact['id']}\n".encode())
