@@ -1,9 +1,9 @@
-"""The Compose file of the checkout, with every secret that it names drawn into a folder of the test."""
+"""A checkout as an operator has it, and secrets as they are drawn."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,21 +21,17 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def checkout(secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout as an operator has it once the secrets are made: docker-compose.yml beside `deploy`."""
-    folder = tmp_path_factory.mktemp("checkout")
-    (folder / "docker-compose.yml").symlink_to(ROOT / "docker-compose.yml")
-    (folder / "deploy").mkdir()
-    for one in (ROOT / "deploy").iterdir():
-        if one.name != "secrets":
-            (folder / "deploy" / one.name).symlink_to(one)
-    (folder / "deploy" / "secrets").symlink_to(secrets)
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that is set up, as an operator has it before anything was drawn."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("secrets"))
+    for name in ("docker-compose.yml", "script", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    wanted = subprocess.run(
+        ["sh", "-c", "cat requirements*.lock pyproject.toml | cksum"], cwd=folder, capture_output=True, check=True
+    )
+    (folder / ".venv" / "stamp-run").write_bytes(wanted.stdout)
     return folder
-
-
-@pytest.fixture(scope="session")
-def compose(checkout: Path) -> Any:
-    from stack.compose import Compose
-
-    return Compose(checkout / "docker-compose.yml")

@@ -145,6 +145,7 @@ def test_as_many_workers_may_be_started_as_one_likes() -> None:
 
 
 def test_everything_that_is_mounted_is_in_the_checkout_or_drawn(checkout: Path) -> None:
+    subprocess.run([sys.executable, checkout / "deploy" / "make_secrets.py"], check=True, capture_output=True)
     for one in Compose(checkout / "docker-compose.yml").services.values():
         for file in (*one.configs, *one.secrets):
             assert file.source.is_file(), f"{one.name}: {file.source}"

@@ -53,12 +53,27 @@ class Cluster:
             if not service.once:
                 self._wait(service, "service_healthy")
 
-    def start_another(self, name: str) -> None:
-        """`docker compose up --scale`: a second process of a service, as well as the first."""
-        service = replace(self.compose.services[name], name=f"{name}-2")
+    def start_another(self, name: str, number: int = 2) -> None:
+        """`docker compose up --scale`: one more process of a service."""
+        service = replace(self.compose.services[name], name=f"{name}-{number}")
         self.places.lay_out(service)
         self._start(service)
         self._wait(service, "service_healthy")
+
+    def start_again(self, name: str) -> None:
+        """A service that was stopped, with the files as they are now."""
+        service = self.compose.services[name]
+        self.places.lay_out(service)
+        self._start(service)
+        self._wait(service, "service_completed_successfully" if service.once else "service_healthy")
+
+    def recreate(self) -> None:
+        """What `up --build` does with a new version: all of ours anew, each after what it waits for."""
+        ours = [one.name for one in self.compose.in_order() if one.is_ours]
+        for name in [one for one in self._running if one.rpartition("-")[0] in ours or one in ours]:
+            self.stop(name)
+        for name in ours:
+            self.start_again(name)
 
     def file(self, name: str, path: str) -> Path:
         """A file of a service's container, here."""
@@ -158,6 +173,10 @@ class Cluster:
         process = self._running.pop(name)
         process.send_signal(signal.SIGTERM)
         return process.wait(PATIENCE_SECONDS)
+
+    def stop_all(self) -> dict[str, int]:
+        """Ask every service to end, the last one first; returns how each ended."""
+        return {name: self.stop(name) for name in reversed(list(self._running))}
 
     def close(self) -> None:
         """End everything, and remove the folder."""
