@@ -12,6 +12,7 @@ from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, err, log_to_std
 from breachwatch.cli.logs import LogFormat, LogFormatOption
 from breachwatch.cli.root import CLUSTER, app
 from breachwatch.engines.memory import settle_memory
+from breachwatch.engines.supervising import end_with_parent
 from breachwatch.settings import Settings, read_settings
 from breachwatch.settings.observe import MOST_OF_A_ROLE
 
@@ -114,4 +115,5 @@ def settings_of(config: Path, number: int | None, log_format: LogFormat | None) 
 def run_process(process: "wiring.Process") -> None:
     """Run a process until SIGTERM or Ctrl-C."""
     settle_memory()
+    end_with_parent()
     asyncio.run(process.run_until_signal())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from breachwatch.wiring.sources import guess_source, known_source, known_sources, logsource_text
     from breachwatch.wiring.stores import add_member, make_keys, offer, offer_sign_in, open_store
     from breachwatch.wiring.topics import TopicsReport, apply_topics, compare_topics, connect, topic_rights, topics_of
+    from breachwatch.wiring.tree import Tree, build_tree
     from breachwatch.wiring.worker import build_worker
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Reading",
     "Service",
     "TopicsReport",
+    "Tree",
     "add_member",
     "apply_topics",
     "build_clock",
@@ -52,6 +54,7 @@ __all__ = [
     "build_proposal",
     "build_replay",
     "build_service",
+    "build_tree",
     "build_tuning",
     "build_worker",
     "check_adjustments",
@@ -77,6 +80,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Tree": "tree",
+    "build_tree": "tree",
     "make_keys": "stores",
     "Process": "process",
     "build_console": "console",

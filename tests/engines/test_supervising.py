@@ -1,0 +1,115 @@
+"""A tree of processes: whoever dies is started again, all of them end together, and nothing outlives the parent."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from breachwatch.engines.supervising import Child, Supervisor
+from breachwatch.kernel.errors import ContentError
+
+LIVES = """
+import os, signal, sys, threading
+from breachwatch.engines.supervising import end_with_parent
+end_with_parent()
+end = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: (open(sys.argv[1], "a").write("ended\\n"), end.set()))
+open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
+while not end.wait(0.05): pass
+"""
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open({path!r}, 'w'); time.sleep(600)"
+
+
+def child(name: str, program: str, *arguments: str) -> Child:
+    return Child(name, [sys.executable, "-c", program, *arguments])
+
+
+@asynccontextmanager
+async def running(supervisor: Supervisor) -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(supervisor.run(stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
+
+
+async def until(look: Callable[[], object], what: str) -> None:
+    async with asyncio.timeout(30):
+        while not look():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), 0.02)
+    assert look(), what
+
+
+def said(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+async def test_who_dies_is_started_again_and_it_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    supervisor = Supervisor([child("worker", LIVES, str(one)), child("clock", LIVES, str(two))], pauses=[0.05])
+    with caplog.at_level(logging.WARNING):
+        async with running(supervisor):
+            await until(lambda: said(one) and said(two), "both to live")
+            os.kill(int(said(one)[0]), signal.SIGKILL)
+            await until(lambda: len(said(one)) == 2, "a second life")
+            assert supervisor.why_not("worker") == supervisor.why_not("clock") == ""
+    assert [record.getMessage() for record in caplog.records] == [
+        "worker was ended by SIGKILL; it is started again in 0.05 s"
+    ]
+    assert said(one)[-1] == said(two)[-1] == "ended", "and both were asked to end"
+    assert len(said(two)) == 2, "the other one lived on"
+
+
+async def test_pauses_grow_with_each_death_and_begin_anew_after_a_long_life(caplog: pytest.LogCaptureFixture) -> None:
+    for long_life, told in ((60.0, ["0 s", "0.01 s", "0.02 s", "0.02 s"]), (0.0, ["0 s"] * 4)):
+        caplog.clear()
+        failing = child("worker", "raise SystemExit(75)")
+        supervisor = Supervisor([failing], pauses=[0, 0.01, 0.02], long_life=long_life)
+        async with running(supervisor):
+            await until(lambda: len(caplog.records) >= 4, "four deaths")
+            assert "exit code 75" in supervisor.why_not("worker") or supervisor.pids
+        pauses = [record.getMessage().rpartition(" in ")[2] for record in caplog.records[:4]]
+        assert pauses == told
+
+
+async def test_who_cannot_even_begin_ends_all_of_them(tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+    supervisor = Supervisor([child("clock", LIVES, str(lives)), child("courier", "raise SystemExit(2)")])
+    with pytest.raises(ContentError, match="courier: cannot begin as it is set up"):
+        await supervisor.run(asyncio.Event())
+    assert not supervisor.pids
+
+
+async def test_who_does_not_end_in_time_is_cut_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    there = tmp_path / "there"
+    supervisor = Supervisor([child("worker", STUBBORN.format(path=str(there)))], patience=0.2)
+    async with running(supervisor):
+        await until(there.exists, "it to be deaf")
+    assert "did not end within 0.2 s and was cut off" in caplog.text
+
+
+async def test_nothing_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+    parent = f"""
+import asyncio, sys
+from breachwatch.engines.supervising import Child, Supervisor
+child = Child("worker", [sys.executable, "-c", {LIVES!r}, {str(lives)!r}])
+asyncio.run(Supervisor([child]).run(asyncio.Event()))
+"""
+    environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.environ["PATH"]}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", parent, env=environment)
+    try:
+        await until(lambda: said(lives), "the child to live")
+    finally:
+        process.kill()
+        await process.wait()
+    await until(lambda: said(lives)[-1] == "ended", "the child to notice")
