@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 from breachwatch.detection.correlating.correlator import Correlator
+from breachwatch.detection.correlating.routing import Router
+from breachwatch.detection.correlating.sharding import ShardedCorrelator
 from breachwatch.detection.detector import Detector
 from breachwatch.detection.playbooks.content import load_content, read_tree
 from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
+from breachwatch.engines.kafka.correlate_stage import Sharding
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.streams import Alert
@@ -26,12 +29,31 @@ ROOT = Path(__file__).parents[2]
 KEY = b"a spool key of the tests, 32 by."
 
 
+def beside(name: str) -> Any:
+    """A module of this folder, loaded once."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def kafka_host() -> Any:
+    """The module that drives the Kafka engine's partitions by hand."""
+    return beside("kafka_host")
+
+
 @dataclass(frozen=True)
 class RealStages:
     """Makes the shipped stages over the shipped playbooks; content is loaded once."""
 
     detector: Callable[[], Detector]
     correlator: Callable[[], Correlator]
+    sharding: Callable[[], Sharding]
 
 
 @pytest.fixture(scope="session")
@@ -39,17 +61,16 @@ def real_stages() -> RealStages:
     sources = load_sources()
     content = load_content(read_tree(ROOT / "playbooks"), sources, PLACEHOLDERS)
     pseudonymise = pseudonymiser(b"a pseudonym key of the tests")
-    return RealStages(lambda: Detector(content, sources, pseudonymise), lambda: Correlator(content))
+    return RealStages(
+        lambda: Detector(content, sources, pseudonymise),
+        lambda: Correlator(content),
+        lambda: Sharding(Router(content), lambda: ShardedCorrelator(content)),
+    )
 
 
 @pytest.fixture(scope="session")
 def _small_stages() -> Any:
-    spec = spec_from_file_location("small_stages", Path(__file__).with_name("small_stages.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules.setdefault("small_stages", module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
+    return beside("small_stages")
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ takes each revision of an alert once.
 """
 
 import random
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -96,8 +97,14 @@ class EmbeddedHost:
         self._spool.close()
 
 
+def kafka_host_over(folder: Path, stages: Any, case_plane: CasePlane, waypoint: Waypoint) -> Host:
+    """All partitions of the Kafka engine in one process, over a real broker."""
+    host: Host = sys.modules["kafka_host"].KafkaHost(folder, stages, case_plane, waypoint)
+    return host
+
+
 MakeHost = Callable[[Path, Any, CasePlane, Waypoint], Host]
-HOSTS: dict[str, MakeHost] = {"embedded": EmbeddedHost}
+HOSTS: dict[str, MakeHost] = {"embedded": EmbeddedHost, "kafka": kafka_host_over}
 PLACES = [
     ("embedded", "spool:before-append"),
     ("embedded", "spool:after-append"),
@@ -107,12 +114,24 @@ PLACES = [
     ("embedded", "engine:after-commit"),
     ("embedded", "engine:before-deliver"),
     ("embedded", "engine:after-deliver"),
+    ("kafka", "kafka:after-read"),
+    ("kafka", "kafka:after-match"),
+    ("kafka", "kafka:before-commit"),
+    ("kafka", "kafka:in-transaction"),
+    ("kafka", "kafka:after-commit"),
+    ("kafka", "kafka:after-ack"),
+    ("kafka", "kafka:before-deliver"),
+    ("kafka", "kafka:after-deliver"),
 ]
 SWAPS = [
     ("embedded", "engine:before-swap"),
     ("embedded", "engine:after-swap"),
     ("embedded", "engine:after-match"),
     ("embedded", "engine:before-commit"),
+    ("kafka", "kafka:before-swap"),
+    ("kafka", "kafka:after-swap"),
+    ("kafka", "kafka:after-match"),
+    ("kafka", "kafka:in-transaction"),
 ]
 
 
@@ -178,6 +197,18 @@ def chunks_of(lines: Sequence[bytes], size: int = 5) -> list[Chunk]:
     return [
         Chunk(SOURCE, ORIGIN, first, NOW, tuple(lines[first : first + size])) for first in range(0, len(lines), size)
     ]
+
+
+@pytest.fixture(autouse=True)
+def _broker(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Real Apache Kafka for the tests that want it; their topics go afterwards."""
+    if "kafka" not in request.node.callspec.params.values():
+        yield
+        return
+    kafka, host = request.getfixturevalue("kafka"), request.getfixturevalue("kafka_host").KafkaHost
+    host.broker = kafka
+    yield
+    host.end_all()
 
 
 @pytest.fixture(params=list(HOSTS))

@@ -94,7 +94,7 @@ class AlertTaker:
         await self.start()
         try:
             while not stop.is_set():
-                worked = await self._once()
+                worked = await self.step_or_tell()
                 if not worked:
                     with suppress(TimeoutError):
                         pause = _PAUSES[min(self._failures - 1, len(_PAUSES) - 1)] if self._failures else 0.01
@@ -104,7 +104,8 @@ class AlertTaker:
         finally:
             await self.close()
 
-    async def _once(self) -> int:
+    async def step_or_tell(self) -> int:
+        """`step`, but what keeps it from its work becomes `trouble`."""
         try:
             worked = await self.step()
         except BreachwatchError as error:
@@ -170,6 +171,15 @@ class AlertTaker:
         """
         read = await self._read() if self.open < _MOST_OPEN else 0
         return read + await self._deliver()
+
+    async def position(self, partition: int) -> int:
+        """The offset of the next alert to be read of a partition that this one has.
+
+        Raises:
+            UnavailableError: not started.
+        """
+        offset: int = await self._ready().position(TopicPartition(self._names.alerts, partition))
+        return offset
 
     async def _read(self) -> int:
         consumer = self._ready()
