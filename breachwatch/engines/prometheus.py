@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from breachwatch import __version__
-from breachwatch.engines.metrics import BY_NAME, MAIL_KINDS, REASONS, Metric, level_class, reason_class
+from breachwatch.engines.metrics import BY_NAME, LEVELS, MAIL_KINDS, REASONS, Metric, level_class, reason_class
 from breachwatch.kernel.ids import IncidentId
 from breachwatch.kernel.observing import SILENT, Mailed, MailResult, Observer, Stage, Way
 from breachwatch.kernel.streams import Alert, Tally
@@ -199,6 +199,8 @@ class PrometheusObserver:
                 self._counter("breachwatch_dead_letters_total").labels(reason)
             for name in ("breachwatch_late_events_total", "breachwatch_matches_total"):
                 self._counter(name)
+            for level in LEVELS:
+                self._counter("breachwatch_alerts_total").labels(level)
         if role != "collect":
             for result in ("used", "failed"):
                 self._counter("breachwatch_reloads_total").labels(result)

@@ -132,6 +132,21 @@ class TestWhatIsTold:
         assert found["breachwatch_alerts_taken_total",] == 1
         assert found["breachwatch_mail_total", "notice", "accepted"] == 1
 
+    @pytest.mark.parametrize(
+        ("role", "name"),
+        [
+            ("courier", "breachwatch_mail_total"),
+            ("worker", "breachwatch_dead_letters_total"),
+            ("worker", "breachwatch_alerts_total"),
+            ("clock", "breachwatch_reloads_total"),
+        ],
+    )
+    def test_what_rules_of_alerts_look_at_is_there_before_it_happens(self, role: str, name: str, clock: Clock) -> None:
+        """Prometheus sees no increase in a series that begins at 1."""
+        found = {key: value for key, value in told(PrometheusObserver(role, clock)).items() if key[0] == name}
+        assert found
+        assert set(found.values()) == {0}
+
 
 class TestFewLabels:
     def test_what_the_code_exports_is_what_the_table_of_metrics_tells(
