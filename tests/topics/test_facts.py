@@ -164,6 +164,15 @@ def test_an_absent_broker_is_unavailable_and_the_same_facts_go_out_when_it_is_ba
     assert {json.loads(one.value)["sequence"] for one in read(own_kafka.bootstrap, names.facts, 2)} == {"1", "2"}
 
 
+def test_a_topic_that_is_missing_is_told_and_never_made_in_passing(kafka: Any) -> None:
+    names, to = Names(kafka.prefix()), connection([kafka.bootstrap], tls=False)
+    with (
+        KafkaFacts(to, names) as facts,
+        pytest.raises(UnavailableError, match=rf"no topic {names.facts}: make it with `breachwatch topics apply`"),
+    ):
+        facts.publish(envelope())
+
+
 def test_a_fact_that_no_topic_takes_is_refused_by_its_id(facts: KafkaFacts) -> None:
     with pytest.raises(RefusedError, match="in-1/1 is too large"):
         facts.publish(envelope(text="x" * LARGEST))

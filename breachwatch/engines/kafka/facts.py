@@ -87,9 +87,14 @@ class KafkaFacts:
                 )
                 try:
                     await producer.start()
+                    # Of all topics: to ask for one that is not there would make it, with whatever brokers think right.
+                    known = (await producer.client.fetch_all_metadata()).topics()
                 except BaseException:
                     await producer.stop()
                     raise
+                if self._topic not in known:
+                    await producer.stop()
+                    raise UnavailableError(f"there is no topic {self._topic}: make it with `breachwatch topics apply`")
                 self._producer = producer
             return self._producer
 
