@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
+from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.kernel.errors import ContentError, Problem
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Supervisor:
         pauses: seconds before a start after the first, second, ... death in a row; the last one goes on.
         long_life: seconds after which a life counts as one that went well.
         patience: seconds for a clean end.
+        observer: told of each start after a death.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Supervisor:
         pauses: Sequence[float] = PAUSES,
         long_life: float = LONG_LIFE_SECONDS,
         patience: float = PATIENCE_SECONDS,
+        observer: Observer = SILENT,
     ) -> None:
         self._children = children
+        self._observer = observer
         self._pauses = pauses
         self._long_life = long_life
         self._patience = patience
@@ -117,6 +121,7 @@ class Supervisor:
             pause = self._pauses[min(deaths, len(self._pauses)) - 1]
             self._why[child.name] = f"it {_ended(code)}; it is started again"
             log.error("%s %s; it is started again in %g s", child.name, _ended(code), pause)
+            self._observer.restarted(child.name.partition(" ")[0])
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), pause)
 

@@ -3,6 +3,7 @@
 from breachwatch.engines.kafka.alerts import AlertTaker
 from breachwatch.engines.kafka.facts import KafkaFacts
 from breachwatch.engines.kafka.names import Names
+from breachwatch.engines.prometheus import gauges
 from breachwatch.engines.status import Watching
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.pseudonyms import pseudonymiser
@@ -40,6 +41,7 @@ def build_clock(settings: Settings, *, waypoint: Waypoint = passing) -> Process:
     seeing.watch_store(case.store)
     seeing.watch_troubles(watches=watched)
     seeing.needs("alerts", lambda: taker.trouble)
+    seeing.reads("alerts", lambda: gauges({"breachwatch_alerts_waiting": taker.open}))
 
     def close() -> None:
         facts.close()

@@ -52,7 +52,7 @@ def build_tree(settings: Settings, config: Path, *, workers: int = 1, log_format
         store.close()
     topics = _topics(settings)
     seeing = observe(settings, "up", sources)
-    supervisor = Supervisor(children(settings, config, workers, log_format))
+    supervisor = Supervisor(children(settings, config, workers, log_format), observer=seeing.observer)
     for name in supervisor.names:
         seeing.needs(name, _why_not(supervisor, name))
     parts: dict[str, Part] = {"processes": supervisor.run, "observe": seeing.run}
