@@ -1,7 +1,8 @@
 """Facts of cases onto their topic, for other programs to follow: CloudEvents in structured mode.
 
 Source: CloudEvents 1.0.2, Kafka Protocol Binding, section 3.3: the value is the envelope, `content-type` says so, and
-the attributes stand in `ce_` headers too, so that a subscriber may choose without reading values.
+the attributes stand in `ce_` headers too, so that a subscriber may choose without reading values. `traceparent` is the
+context of the incident's trace (W3C Trace Context).
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from aiokafka import errors as kafka_errors
 from breachwatch.engines.kafka.connection import Connection
 from breachwatch.engines.kafka.names import Names
 from breachwatch.kernel.errors import RefusedError, UnavailableError
+from breachwatch.kernel.ids import IncidentId
+from breachwatch.kernel.observing import TRACE_HEADER, incident_traceparent
 
 CONTENT_TYPE = b"application/cloudevents+json"
 LARGEST = 2 << 20
@@ -29,6 +32,7 @@ def fact_record(envelope: Mapping[str, Any]) -> tuple[bytes, bytes, list[tuple[s
     """The Kafka record of a fact: key (the incident), value (the envelope), headers."""
     named = {name: value for name, value in envelope.items() if name not in ("data", "datacontenttype")}
     headers = [("content-type", CONTENT_TYPE), *((f"ce_{name}", str(value).encode()) for name, value in named.items())]
+    headers.append((TRACE_HEADER, incident_traceparent(IncidentId(str(envelope["subject"]))).encode()))
     return str(envelope["subject"]).encode(), orjson.dumps(dict(envelope)), headers
 
 
