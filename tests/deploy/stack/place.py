@@ -34,7 +34,7 @@ class Places:
         """The port of this machine in place of a container's."""
         key = (service if str(number) in OWN_PORTS else "", str(number))
         if key not in self._ports:
-            self._ports[key] = _free_row() if str(number) in OWN_PORTS else _free_row(1)
+            self._ports[key] = free_row() if str(number) in OWN_PORTS else free_row(1)
         return self._ports[key]
 
     def root(self, service: Service) -> Path:
@@ -72,7 +72,7 @@ class Places:
             shutil.copymode(file.source, here)
 
 
-def _free_row(length: int = 8) -> int:
+def free_row(length: int = 12) -> int:
     """The first of a row of ports that nobody listens on."""
     while True:
         with socket.socket() as probe:
