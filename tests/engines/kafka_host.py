@@ -138,8 +138,9 @@ class KafkaHost:
             await processor.open()
         topic, partition = processor.place.topic, processor.place.partition
         end = (await self._reader.ends(topic, [partition]))[partition]
-        records, _ = await self._reader.between(topic, partition, processor.read, end)
+        records, reached = await self._reader.between(topic, partition, processor.read, end)
         if not records:
+            processor.read = max(processor.read, reached)  # nothing but the ends of transactions
             return False
         await processor.take(records)
         await processor.commit()

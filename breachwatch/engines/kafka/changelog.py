@@ -24,6 +24,7 @@ _PLAIN, _PACKED, _PARTS = b"=", b"z", b"p"
 _LIMIT_BYTES = 1 << 30
 _PATIENCE_SECONDS = 30.0
 _AT_ONCE = 50_000
+_POLL_MS = 20
 Told = Callable[[int, int], None]
 
 
@@ -108,7 +109,7 @@ async def restore(clients: Mapping[str, Any], topic: str, partition: int, told: 
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 << 20,
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=20,
         check_crcs=True,
     )
     try:
@@ -131,7 +132,7 @@ async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, at: int, end:
     clock = asyncio.get_running_loop()
     moved_at = clock.time()
     while at < end:
-        found = await consumer.getmany(place, timeout_ms=200, max_records=_AT_ONCE)
+        found = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
         for record in found.get(place, ()):
             key = (record.key or b"").decode("utf-8", "surrogateescape")
             if record.value is None:

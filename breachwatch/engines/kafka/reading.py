@@ -17,6 +17,7 @@ from breachwatch.kernel.errors import UnavailableError
 _ANSWER_SECONDS = 15.0
 _STILL_SECONDS = 2.0
 _AT_ONCE = 500
+_POLL_MS = 20
 _MOST_BYTES = 16 << 20
 
 
@@ -50,7 +51,7 @@ class Reader:
         Raises:
             UnavailableError: no broker answers.
         """
-        common = {**self._clients, "enable_auto_commit": False, "auto_offset_reset": "none", "fetch_max_wait_ms": 100}
+        common = {**self._clients, "enable_auto_commit": False, "auto_offset_reset": "none", "fetch_max_wait_ms": 10}
         self._consumer = AIOKafkaConsumer(**common, isolation_level="read_committed", max_partition_fetch_bytes=4 << 20)
         self._ends = AIOKafkaConsumer(**common)
         try:
@@ -132,7 +133,7 @@ async def _between(consumer: AIOKafkaConsumer, place: TopicPartition, at: int, e
     moved_at = clock.time()
     consumer.seek(place, at)
     while at < end and size < _MOST_BYTES and clock.time() - moved_at < _STILL_SECONDS:
-        got = await consumer.getmany(place, timeout_ms=200, max_records=_AT_ONCE)
+        got = await consumer.getmany(place, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
         some = [taken_of(record) for record in got.get(place, ()) if record.offset < end]
         size += sum(len(each.value) for each in some)
         found += some
