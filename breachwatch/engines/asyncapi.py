@@ -16,12 +16,6 @@ from breachwatch.kernel.shipped import shipped
 CONTRACT_VERSION = "1.1.0"
 """Of the values together: the first number grows when a reader of old must change, the second with a new field."""
 
-_TRACE = {
-    "traceparent": {
-        "type": "string",
-        "description": "The trace that this value is part of: W3C Trace Context, 3.2. Absent where nobody traces.",
-    }
-}
 _CLOUD_EVENT = {
     "content-type": {"type": "string", "const": "application/cloudevents+json"},
     "ce_specversion": {"type": "string", "const": "1.0"},
@@ -32,7 +26,35 @@ _CLOUD_EVENT = {
     "ce_subject": {"type": "string", "description": "As `subject` of the envelope: the incident."},
     "ce_sequence": {"type": "string", "description": "As `sequence` of the envelope: which fact of the case it is."},
     "ce_facthash": {"type": "string", "description": "As `facthash` of the envelope."},
+    "traceparent": {"type": "string", "description": "The trace of its incident: W3C Trace Context, 3.2."},
 }
+_HEADERS: Mapping[str, Mapping[str, Any]] = {
+    "FactEnvelope": _CLOUD_EVENT,
+    "Alert": {
+        "traceparent": {
+            "type": "string",
+            "description": "The trace of this alert, from the record to the mail: W3C Trace Context, 3.2.",
+        },
+        "breachwatch-part": {
+            "type": "string",
+            "pattern": "^[0-9]+/[0-9]+$",
+            "description": "`2/3`: the second of three values that are one revision together, each with some of the "
+            "references that are new in it. Absent where one value holds it all.",
+        },
+    },
+    "MatchBatch": {
+        "breachwatch-sequence": {
+            "type": "string",
+            "description": "The how-manieth batch from this partition of records to this partition of matches, from 1.",
+        },
+        "breachwatch-way": {
+            "type": "string",
+            "description": "When it was received, taken and matched: microseconds since the epoch, dashes between.",
+        },
+    },
+}
+"""By value. Those of a fact are always there, others where they say something."""
+
 _CONTENT_TYPES = {
     "Chunk": "application/vnd.breachwatch.chunk+zstd",
     "FactEnvelope": "application/cloudevents+json",
@@ -107,9 +129,9 @@ def _message(stream: Stream) -> dict[str, Any]:
 
 
 def _headers(stream: Stream) -> dict[str, Any]:
-    if stream.value != "FactEnvelope":
-        return {"type": "object", "properties": dict(_TRACE)}
-    return {"type": "object", "required": list(_CLOUD_EVENT), "properties": {**_CLOUD_EVENT, **_TRACE}}
+    properties = dict(_HEADERS.get(stream.value, {}))
+    required = {"required": list(properties)} if stream.value == "FactEnvelope" else {}
+    return {"type": "object", **required, "properties": properties}
 
 
 def _schemas(streams: Iterable[Stream]) -> dict[str, Any]:

@@ -128,8 +128,7 @@ def test_a_subscriber_may_choose_by_headers_alone(kafka: Any, names: Names, fact
 def test_what_the_headers_say_is_what_asyncapi_promises() -> None:
     message = asyncapi(STREAMS.values())["components"]["messages"]["FactEnvelope"]
     _, _, headers = fact_record(envelope())
-    assert {name for name, _ in headers} == {*message["headers"]["required"], "traceparent"}
-    assert "traceparent" in message["headers"]["properties"]
+    assert {name for name, _ in headers} == set(message["headers"]["required"])
     assert message["contentType"] == dict(headers)["content-type"].decode()
 
 
@@ -158,13 +157,32 @@ def test_an_absent_broker_is_unavailable_and_the_same_facts_go_out_when_it_is_ba
     names, to = Names(own_kafka.prefix()), connection([own_kafka.bootstrap], tls=False)
     asyncio.run(make_missing(to, wanted_topics(STREAMS, names, 1, {})))
     with KafkaFacts(to, names, patience=3.0) as facts:
-        facts.publish(envelope(number=1))
+        publish_until_taken(facts, envelope(number=1))
         own_kafka.kill()
         with pytest.raises(UnavailableError):
             facts.publish(envelope(number=2))
         own_kafka.start()
-        facts.publish(envelope(number=2))
-    assert {json.loads(one.value)["sequence"] for one in read(own_kafka.bootstrap, names.facts, 2)} == {"1", "2"}
+        publish_until_taken(facts, envelope(number=2))
+    read_until(own_kafka.bootstrap, names.facts, {"1", "2"})
+
+
+def publish_until_taken(facts: KafkaFacts, one: dict[str, Any]) -> None:
+    """As the outbox does: again and again; a slow broker may need it."""
+    for _ in range(20):
+        try:
+            return facts.publish(one)
+        except UnavailableError as error:
+            told = error
+    pytest.fail(f"never taken: {told}")
+
+
+def read_until(bootstrap: str, topic: str, sequences: set[str]) -> None:
+    """Read until these facts were seen, however often each of them."""
+    count = 0
+    seen: set[str] = set()
+    while not sequences <= seen:
+        count += 1
+        seen = {json.loads(one.value)["sequence"] for one in read(bootstrap, topic, count)}
 
 
 def test_a_topic_that_is_missing_is_told_and_never_made_in_passing(kafka: Any) -> None:

@@ -15,6 +15,9 @@ from jsonschema import Draft7Validator
 from pydantic import TypeAdapter
 
 from breachwatch.engines.asyncapi import asyncapi, main, to_yaml
+from breachwatch.engines.kafka.correlate_stage import PART
+from breachwatch.engines.kafka.match_stage import SEQUENCE
+from breachwatch.engines.observing import TRACE_HEADER, WAY_HEADER
 from breachwatch.engines.streams import VALUES, load_streams
 from breachwatch.incidents.facts import NoteAttached
 from breachwatch.kernel import streams as kernel_streams
@@ -142,6 +145,13 @@ def test_that_schema_would_notice_a_mistake(place: tuple[str, ...], wrong: str) 
         inner = inner[part]
     inner[place[-1]] = wrong
     assert list(official().iter_errors(document))
+
+
+def test_headers_are_told_by_the_names_under_which_they_are_written() -> None:
+    messages = asyncapi(load_streams(TOPICS).values())["components"]["messages"]
+    assert set(messages["Alert"]["headers"]["properties"]) == {TRACE_HEADER, PART}
+    assert set(messages["MatchBatch"]["headers"]["properties"]) == {SEQUENCE, WAY_HEADER}
+    assert "required" not in messages["Alert"]["headers"]
 
 
 def test_the_schema_of_every_value_is_there_for_others() -> None:
