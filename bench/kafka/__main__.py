@@ -11,9 +11,11 @@ import tempfile
 from pathlib import Path
 
 from bench.kafka.cluster import Cluster, start_broker, stop_broker
-from bench.kafka.throughput import Figures, Sizes, lane
+from bench.kafka.latency import latency
+from bench.kafka.takeover import take_over
+from bench.kafka.throughput import Figures, Sizes, lane, scaled
 
-PARTS = ("throughput",)
+PARTS = ("throughput", "scaling", "latency", "takeover", "tables", "plan")
 TITLES = {
     "floor": "bare aiokafka, decode each event",
     "worker": "breachwatch worker, topic to alert",
@@ -39,6 +41,32 @@ def _print_lane(rules: int, found: dict[str, list[Figures]]) -> None:
         print(f"{TITLES[way]:<62}{rate:>10,.0f}{rate / base:>9.0%} {peak:>10,.0f}  {equal}")
 
 
+async def scaling(cluster: Cluster, given: argparse.Namespace, folder: Path) -> None:
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(given.rounds):
+        for workers, some in rates.items():
+            some.append(await scaled(cluster, given.rules[0], given.events, workers, folder))
+    one, two = (statistics.median(some) for some in rates.values())
+    print(f"\none worker {one:,.0f} events/s, two workers {two:,.0f} ({two / one:.2f} times), broker on the same cores")
+
+
+async def waiting(cluster: Cluster, given: argparse.Namespace, folder: Path) -> None:
+    found = await latency(cluster, given.rules[0], given.rate, given.seconds, folder)
+    print(
+        f"\nhanded in to incident, at {found.rate:,.0f} events/s: p50 {found.p50:,.0f} ms, p99 {found.p99:,.0f} ms, "
+        f"worst {found.worst:,.0f} ms of {found.incidents} incidents; {found.missing} missing"
+    )
+
+
+async def taking_over(cluster: Cluster, given: argparse.Namespace, folder: Path) -> None:
+    found = await take_over(cluster, given.groups, folder)
+    print(
+        f"\na worker of two killed, {found.groups:,} groups remembered: its partitions go on after "
+        f"{found.match:.1f} s (match) and {found.correlate:.1f} s (correlate), {found.partitions} of them; "
+        f"the other worker's peak {found.peak_mib:,.0f} MiB"
+    )
+
+
 async def run(given: argparse.Namespace) -> None:
     cluster = Cluster(start_broker())
     with tempfile.TemporaryDirectory(prefix="bench-kafka-", ignore_cleanup_errors=True) as name:
@@ -46,6 +74,12 @@ async def run(given: argparse.Namespace) -> None:
         folder.mkdir(exist_ok=True)
         if "throughput" in given.only:
             await throughput(cluster, given, folder)
+        if "scaling" in given.only:
+            await scaling(cluster, given, folder)
+        if "latency" in given.only:
+            await waiting(cluster, given, folder)
+        if "takeover" in given.only:
+            await taking_over(cluster, given, folder)
 
 
 def main() -> None:
@@ -55,6 +89,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000, help="events of a lane")
     parser.add_argument("--few", type=int, default=60_000, help="events of the way that takes one a record")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=20_000, help="events a second of the latency part")
+    parser.add_argument("--seconds", type=int, default=60, help="how long the latency part lasts")
+    parser.add_argument("--groups", type=int, default=1_000_000, help="groups remembered when a worker is killed")
     parser.add_argument("--core", type=int, default=None, help="the core that each way is pinned to")
     parser.add_argument("--keep", type=Path, help="a folder for what the processes say, kept afterwards")
     given = parser.parse_args()

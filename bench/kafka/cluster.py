@@ -190,9 +190,13 @@ class Advance:
 
 
 async def follow(
-    cluster: Cluster, names: Names, until: Callable[[Advance, Reading], Awaitable[bool]], patience: float = 600.0
+    cluster: Cluster,
+    names: Names,
+    until: Callable[[Advance, Reading], Awaitable[bool]],
+    patience: float = 600.0,
+    look: Callable[[Advance], object] = lambda _: None,
 ) -> list[tuple[float, int]]:
-    """Watch the checkpoints until `until` says so.
+    """Watch the checkpoints until `until` says so; `look` sees each one.
 
     Returns:
         (seconds since the epoch, events matched) at every checkpoint of either stage.
@@ -210,6 +214,7 @@ async def follow(
                     side = advance.match if place.topic == names.progress else advance.correlate
                     side[int(key)] = (unpack_progress(value), at)
                     seen.append((at / 1000, advance.events))
+                    look(advance)
                     moved = True
             if moved and await until(advance, reader):
                 return seen

@@ -229,8 +229,24 @@ def faust(job: dict[str, Any]) -> None:
     asyncio.run(run())
 
 
+def load(job: dict[str, Any]) -> None:
+    """See `latency.py`."""
+    from bench.kafka import latency
+
+    latency.load(job)
+
+
+def clock(job: dict[str, Any]) -> None:
+    """See `latency.py`."""
+    from bench.kafka import latency
+
+    latency.clock(job)
+
+
 WAYS: dict[str, Callable[[dict[str, Any]], None]] = {
     "worker": worker,
+    "load": load,
+    "clock": clock,
     "floor": floor,
     "confluent": confluent,
     "faust": faust,

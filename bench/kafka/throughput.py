@@ -94,7 +94,7 @@ async def ours(
     with _several(job, workers, folder, core) as running:
         for each in running:
             await asyncio.to_thread(heard, each)
-        seen = await follow(cluster, names, _all_done(cluster, names, events))
+        seen = await follow(cluster, names, all_done(cluster, names, events))
         told = [await asyncio.to_thread(ended, each) for each in running]
     begun = next(place for place in seen if place[1] > 0)
     rate = (events - begun[1]) / max(seen[-1][0] - begun[0], 0.001)
@@ -112,7 +112,7 @@ def _several(job: dict[str, Any], workers: int, folder: Path, core: int | None) 
         yield [first, *rest]
 
 
-def _all_done(cluster: Cluster, names: Names, events: int) -> Any:
+def all_done(cluster: Cluster, names: Names, events: int) -> Any:
     """Whether every event is matched, and everything that was sent on because of it is correlated."""
     ends: dict[int, int] = {}
 
@@ -218,3 +218,14 @@ async def lane(
 async def _compared(cluster: Cluster, topic: str, figures: Figures, due: bytes) -> Figures:
     told = canonical_json(await cluster.alerts(topic))
     return Figures(figures.rate, figures.cpu, figures.peak_mib, told == due)
+
+
+async def scaled(cluster: Cluster, rules: int, events: int, workers: int, folder: Path) -> float:
+    """Events a second of so many workers, on whatever cores there are."""
+    names = Names(f"b{os.getpid():x}scale{workers}x{time.monotonic_ns() % 100_000}")
+    await cluster.make_topics(names)
+    await cluster.write_chunks(names, chunks(events))
+    try:
+        return (await ours(cluster, names, rules, events, workers, folder, None)).rate
+    finally:
+        await cluster.forget(names.prefix)
