@@ -6,6 +6,7 @@ one that is free here.
 """
 
 import re
+import secrets
 import shutil
 import socket
 from pathlib import Path
@@ -16,6 +17,7 @@ MOUNTED = ("run/secrets", "etc/breachwatch", "var/lib", "var/run", "opt/kafka", 
 _PATH = re.compile(rf"(?<![\w/.])/(?=(?:{'|'.join(MOUNTED)})(?:/|\b))")
 _TOML_HOST = re.compile(r'^(host = )"(?P<name>[a-z]+)"', re.MULTILINE)
 _TOML_PORT = re.compile(r"^(port = )(?P<port>\d+)", re.MULTILINE)
+BELOW_ANY = (12_000, 32_000)
 OWN_PORTS = {"9464"}
 """Ports that every service has for itself; all others are of one service, whom the others call by it."""
 
@@ -73,12 +75,13 @@ class Places:
 
 
 def free_row(length: int = 12) -> int:
-    """The first of a row of ports that nobody listens on."""
+    """The first of a row of ports that nobody listens on.
+
+    They are below those that the system gives to whoever asks for any: a service that starts again finds them free.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        if first + length < 65535 and all(_free(first + step) for step in range(1, length)):
+        first = BELOW_ANY[0] + secrets.randbelow(BELOW_ANY[1] - BELOW_ANY[0] - length)
+        if all(_free(first + step) for step in range(length)):
             return first
 
 
