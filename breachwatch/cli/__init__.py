@@ -8,6 +8,7 @@ from breachwatch.cli.common import plain_errors
 from breachwatch.cli.root import app
 from breachwatch.cli import running as running
 from breachwatch.cli import roles as roles
+from breachwatch.cli import collecting as collecting
 from breachwatch.cli import demo as demo
 from breachwatch.cli import replaying as replaying
 from breachwatch.cli import tuning as tuning

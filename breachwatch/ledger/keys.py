@@ -64,6 +64,22 @@ def open_pseudonym_key(state_dir: Path) -> bytes:
     return _existing(state_dir / PSEUDONYM_FILE)
 
 
+def open_own_key(path: Path) -> bytes:
+    """A key of one process alone, which no other ever needs: drawn at its first start, 32 bytes.
+
+    Raises:
+        ContentError: its file can be read by others, or is no key.
+        UnavailableError: it cannot be read or written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _draw(path)
+        return _read(path)
+    except OSError as error:
+        raise UnavailableError(f"{path}: the key cannot be read or written: {error.strerror}") from error
+
+
 def _existing(path: Path) -> bytes:
     try:
         return _read(path)

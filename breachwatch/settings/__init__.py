@@ -5,10 +5,11 @@ here, only paths of files that hold them.
 """
 
 from breachwatch.settings.inputs import FileInput, Input, KafkaInput, OtlpInput, StdinInput, SyslogInput
-from breachwatch.settings.kafka import KafkaSection
+from breachwatch.settings.kafka import KafkaAccess, KafkaSection
 from breachwatch.settings.observe import ROLES, ObserveSection, Role
 from breachwatch.settings.reading import EXAMPLE, Settings, read_secret, read_settings, write_example
 from breachwatch.settings.sections import (
+    CollectSection,
     CsvDirectorySection,
     DeskSection,
     DirectorySection,
@@ -25,6 +26,7 @@ from breachwatch.settings.shapes import Port, Zone
 __all__ = [
     "EXAMPLE",
     "ROLES",
+    "CollectSection",
     "CsvDirectorySection",
     "DeskSection",
     "DirectorySection",
@@ -32,6 +34,7 @@ __all__ = [
     "FileInput",
     "IngestSection",
     "Input",
+    "KafkaAccess",
     "KafkaInput",
     "KafkaSection",
     "LedgerSection",

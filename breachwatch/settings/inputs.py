@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from breachwatch.settings.kafka import KafkaAccess
 from breachwatch.settings.shapes import LOOPBACK, Port, Section, Zone
 from breachwatch.sources.registry import zoned_name
 
@@ -83,15 +84,30 @@ class OtlpInput(_Read):
         return self
 
 
-class KafkaInput(_Read):
-    """Read somebody else's topic on the brokers of `[kafka]`: each value one record, or lines of one a record.
+class KafkaInput(_Read, KafkaAccess):
+    """Read somebody else's topic, one event a record, on the brokers of `[kafka]` or on others that are named here.
 
-    `start`: where partitions begin that were never read before.
+    `group`: who shares it, `PREFIX-pack-TOPIC-SOURCE` unless named. `start`: where partitions begin that nobody read.
     """
 
     type: Literal["kafka"]
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+    group: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,249}$")] = ""
     start: Literal["beginning", "end"] = "beginning"
+
+    @property
+    def cluster(self) -> str:
+        """What tells the brokers named here from those of `[kafka]`; empty for the latter."""
+        return ",".join(sorted(self.brokers))
+
+    @model_validator(mode="after")
+    def _how_to_sign_in_goes_with_where(self) -> "KafkaInput":
+        strange = sorted(self.model_fields_set & KafkaAccess.model_fields.keys() - {"brokers"})
+        if strange and not self.brokers:
+            raise ValueError(
+                f"{', '.join(strange)} go with brokers of its own; how to reach the others stands in [kafka]"
+            )
+        return self
 
 
 Input = Annotated[FileInput | SyslogInput | StdinInput | OtlpInput | KafkaInput, Field(discriminator="type")]

@@ -7,17 +7,17 @@ from pydantic import Field, model_validator
 
 from breachwatch.settings.shapes import LOOPBACK, Section
 
+Broker = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):[0-9]{1,5}$")]
 
-class KafkaSection(Section):
-    """Apache Kafka, for `--engine kafka`. TLS is verified, by the system's authorities or one's own.
 
-    `prefix` begins the names of topics, groups and transactions. With a user name the brokers are asked to sign one in
-    (SASL); with `certificate_file` and `key_file` a client's own certificate is shown. `partitions` and `replication`
-    are for topics that are still to be made: stream to number instead of what `topics/` says, and copies of each.
+class KafkaAccess(Section):
+    """Where brokers are and how one signs in there. TLS is verified, by the system's authorities or one's own.
+
+    With a user name the brokers are asked to sign one in (SASL); with `certificate_file` and `key_file` a client's own
+    certificate is shown.
     """
 
-    brokers: tuple[Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):[0-9]{1,5}$")], ...] = ()
-    prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = "breachwatch"
+    brokers: tuple[Broker, ...] = ()
     security: Literal["tls", "none-loopback-only"] = "tls"
     certificate_authority_file: Path | None = None
     certificate_file: Path | None = None
@@ -25,11 +25,9 @@ class KafkaSection(Section):
     mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     username: str = ""
     password_file: Path | None = None
-    replication: Annotated[int, Field(ge=1, le=9)] = 1
-    partitions: dict[str, Annotated[int, Field(ge=1, le=1_000)]] = Field(default={})
 
     @model_validator(mode="after")
-    def _no_clear_text_beyond_this_machine(self) -> "KafkaSection":
+    def _no_clear_text_beyond_this_machine(self) -> "KafkaAccess":
         hosts = [broker.rpartition(":")[0] for broker in self.brokers]
         if self.security == "none-loopback-only" and any(host.strip("[]") not in LOOPBACK for host in hosts):
             raise ValueError('beyond loopback Kafka needs security = "tls"')
@@ -38,3 +36,18 @@ class KafkaSection(Section):
         if bool(self.username) != bool(self.password_file):
             raise ValueError("username and password_file go together")
         return self
+
+
+KAFKA_FILES = ("certificate_authority_file", "certificate_file", "key_file", "password_file")
+
+
+class KafkaSection(KafkaAccess):
+    """Apache Kafka, for `--engine kafka`.
+
+    `prefix` begins the names of topics, groups and transactions. `partitions` and `replication` are for topics that are
+    still to be made: stream to number instead of what `topics/` says, and copies of each.
+    """
+
+    prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")] = "breachwatch"
+    replication: Annotated[int, Field(ge=1, le=9)] = 1
+    partitions: dict[str, Annotated[int, Field(ge=1, le=1_000)]] = Field(default={})

@@ -12,10 +12,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from breachwatch.kernel.errors import ContentError, Problem, RefusedError, UnavailableError
 from breachwatch.kernel.shapes import problems_of
 from breachwatch.kernel.yaml import KeyPath, Node
-from breachwatch.settings.inputs import FileInput, Input, OtlpInput
-from breachwatch.settings.kafka import KafkaSection
+from breachwatch.settings.inputs import FileInput, Input, KafkaInput, OtlpInput
+from breachwatch.settings.kafka import KAFKA_FILES, KafkaSection
 from breachwatch.settings.observe import ObserveSection
 from breachwatch.settings.sections import (
+    CollectSection,
     CsvDirectorySection,
     DeskSection,
     DirectorySection,
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     )
     desk: DeskSection = DeskSection()
     ingest: IngestSection = IngestSection()
+    collect: CollectSection = CollectSection()
     observe: ObserveSection = ObserveSection()
     directory: DirectorySection | None = None
     team: TeamSection = TeamSection()
@@ -161,7 +163,9 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     def anchored_input(entry: Input) -> Input:
         if isinstance(entry, FileInput):
             return entry.model_copy(update={"path": str(base / entry.path)})
-        return sectioned(entry, *_OTLP_FILES) if isinstance(entry, OtlpInput) else entry
+        files = _OTLP_FILES if isinstance(entry, OtlpInput) else KAFKA_FILES if isinstance(entry, KafkaInput) else ()
+        anchored: Input = sectioned(entry, *files)
+        return anchored
 
     return settings.model_copy(
         update={
@@ -174,9 +178,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             "desk": sectioned(settings.desk, "certificate_file", "key_file"),
             "ingest": sectioned(settings.ingest, *_OTLP_FILES),
             "observe": sectioned(settings.observe, "metrics_token_file", "certificate_file", "key_file"),
-            "kafka": sectioned(
-                settings.kafka, "certificate_authority_file", "certificate_file", "key_file", "password_file"
-            ),
+            "kafka": sectioned(settings.kafka, *KAFKA_FILES),
             "mail": sectioned(settings.mail, "password_file", "certificate_authority_file"),
             "enrichment": known.model_copy(update={"geoip": tuple(base / path for path in known.geoip)}),
             "directory": sectioned(directory, "path" if isinstance(directory, CsvDirectorySection) else "url_file"),

@@ -84,6 +84,12 @@ class IngestSection(Section):
         return self
 
 
+class CollectSection(Section):
+    """`breachwatch collect`. `spool_mib`: what may wait on this machine while Kafka is away; then senders wait."""
+
+    spool_mib: Annotated[int, Field(ge=64, le=1 << 24)] = 4_096
+
+
 class MailSection(Section):
     """The relay for notices and reminders. TLS is verified; `none-loopback-only` is for a relay on this machine."""
 

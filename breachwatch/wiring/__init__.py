@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from breachwatch.wiring.clock import now
     from breachwatch.wiring.clocking import build_clock
     from breachwatch.wiring.console import build_console
+    from breachwatch.wiring.collect import build_collect
     from breachwatch.wiring.content import check_adjustments, check_playbooks
     from breachwatch.wiring.courier import build_courier
     from breachwatch.wiring.demo import Demo, build_demo
@@ -47,6 +48,7 @@ __all__ = [
     "add_member",
     "apply_topics",
     "build_clock",
+    "build_collect",
     "build_console",
     "build_courier",
     "build_demo",
@@ -87,6 +89,7 @@ _HOMES = {
     "build_console": "console",
     "build_courier": "courier",
     "build_clock": "clocking",
+    "build_collect": "collect",
     "build_worker": "worker",
     "TopicsReport": "topics",
     "apply_topics": "topics",

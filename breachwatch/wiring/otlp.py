@@ -15,9 +15,14 @@ from breachwatch.wiring.tokens import kept_token
 
 
 def build_otlp(
-    entry: OtlpInput, settings: Settings, sources: Mapping[str, Source], spool: Spool, waypoint: Waypoint
+    entry: OtlpInput,
+    settings: Settings,
+    sources: Mapping[str, Source],
+    spool: Spool,
+    waypoint: Waypoint,
+    instance: str = "",
 ) -> OtlpListener:
-    """A listener, bound but not yet answering.
+    """A listener, bound but not yet answering; `instance` where several machines take records for one engine.
 
     Raises:
         UnavailableError: the address cannot be listened on.
@@ -42,4 +47,5 @@ def build_otlp(
         now,
         lambda app: WebServer(app, listener, entry.certificate_file, entry.key_file).run,
         waypoint,
+        instance=instance,
     )

@@ -22,7 +22,7 @@ from breachwatch.wiring.casework import build_watches, mail_courier, open_casewo
 from breachwatch.wiring.clock import now
 from breachwatch.wiring.desk import build_desk
 from breachwatch.wiring.detecting import LiveContent
-from breachwatch.wiring.inputs import build_inputs, local_inputs, refuse_topics, sources_of
+from breachwatch.wiring.inputs import build_inputs, sources_of
 from breachwatch.wiring.observing import observe
 
 
@@ -58,7 +58,6 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
         ContentError: settings, sources, playbooks or keys with every problem found.
         UnavailableError: the state folder, database or port cannot be had.
     """
-    refuse_topics(settings)
     sources = sources_of(settings)
     live = LiveContent(settings, sources)
     seeing = observe(settings, "up", sources)
@@ -72,7 +71,7 @@ def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_u
     engine = EmbeddedEngine(
         spool, stages.detector, stages.correlator, case.taker(), waypoint=waypoint, now=now, observer=seeing.observer
     )
-    followed = build_inputs(local_inputs(settings), settings, sources, spool, waypoint)
+    followed = build_inputs(settings, sources, spool, waypoint, seeing.observer)
     watches = build_watches(case, pseudonymise, spool.publish)
     watched: list[Watching] = [*watches.values()]
 

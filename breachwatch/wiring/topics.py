@@ -10,7 +10,7 @@ from breachwatch.engines.kafka.topic_admin import open_admin
 from breachwatch.engines.kafka.topics import Difference, Wanted, compare, wanted_topics
 from breachwatch.engines.streams import load_streams
 from breachwatch.kernel.shipped import shipped
-from breachwatch.settings import Settings, read_secret
+from breachwatch.settings import KafkaAccess, Settings, read_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,24 @@ def connect(settings: Settings) -> Connection:
     Raises:
         ContentError: no broker is named, or a file of a certificate or password cannot be read.
     """
-    kafka = settings.kafka
+    return reach(settings.kafka)
+
+
+def reach(access: KafkaAccess) -> Connection:
+    """How one gets to some brokers.
+
+    Raises:
+        ContentError: no broker is named, or a file of a certificate or password cannot be read.
+    """
     return connection(
-        kafka.brokers,
-        tls=kafka.security == "tls",
-        certificate_authority_file=kafka.certificate_authority_file,
-        certificate_file=kafka.certificate_file,
-        key_file=kafka.key_file,
-        username=kafka.username,
-        password=read_secret(kafka.password_file) if kafka.password_file else "",
-        mechanism=kafka.mechanism,
+        access.brokers,
+        tls=access.security == "tls",
+        certificate_authority_file=access.certificate_authority_file,
+        certificate_file=access.certificate_file,
+        key_file=access.key_file,
+        username=access.username,
+        password=read_secret(access.password_file) if access.password_file else "",
+        mechanism=access.mechanism,
     )
 
 
