@@ -29,7 +29,10 @@ _CLOUD_EVENT = {
     "traceparent": {"type": "string", "description": "The trace of its incident: W3C Trace Context, 3.2."},
 }
 _HEADERS: Mapping[str, Mapping[str, Any]] = {
-    "FactEnvelope": _CLOUD_EVENT,
+    "FactEnvelope": {
+        **_CLOUD_EVENT,
+        "traceparent": {"type": "string", "description": "The trace of the incident: W3C Trace Context, 3.2."},
+    },
     "Alert": {
         "traceparent": {
             "type": "string",
@@ -53,7 +56,7 @@ _HEADERS: Mapping[str, Mapping[str, Any]] = {
         },
     },
 }
-"""By value. Those of a fact are always there, others where they say something."""
+"""By value. Those of CloudEvents are always there, others where they say something."""
 
 _CONTENT_TYPES = {
     "Chunk": "application/vnd.breachwatch.chunk+zstd",
@@ -130,7 +133,7 @@ def _message(stream: Stream) -> dict[str, Any]:
 
 def _headers(stream: Stream) -> dict[str, Any]:
     properties = dict(_HEADERS.get(stream.value, {}))
-    required = {"required": list(properties)} if stream.value == "FactEnvelope" else {}
+    required = {"required": list(_CLOUD_EVENT)} if stream.value == "FactEnvelope" else {}
     return {"type": "object", **required, "properties": properties}
 
 

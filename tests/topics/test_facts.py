@@ -24,7 +24,7 @@ from breachwatch.incidents.facts import NoteAttached
 from breachwatch.kernel.errors import RefusedError, UnavailableError
 from breachwatch.kernel.facts import GENESIS, Recorded
 from breachwatch.kernel.ids import IncidentId
-from breachwatch.kernel.observing import incident_traceparent
+from breachwatch.kernel.observing import TRACE_HEADER, incident_traceparent
 from breachwatch.kernel.ports import OutboxItem, OutboxRow
 from breachwatch.kernel.streams import FactEnvelope
 from breachwatch.ledger.rows import fact_item
@@ -128,7 +128,8 @@ def test_a_subscriber_may_choose_by_headers_alone(kafka: Any, names: Names, fact
 def test_what_the_headers_say_is_what_asyncapi_promises() -> None:
     message = asyncapi(STREAMS.values())["components"]["messages"]["FactEnvelope"]
     _, _, headers = fact_record(envelope())
-    assert {name for name, _ in headers} == set(message["headers"]["required"])
+    assert {name for name, _ in headers} == {*message["headers"]["required"], TRACE_HEADER}
+    assert TRACE_HEADER in message["headers"]["properties"]
     assert message["contentType"] == dict(headers)["content-type"].decode()
 
 
