@@ -11,6 +11,7 @@ from breachwatch.engines.kafka.names import Names, Stage
 from breachwatch.engines.kafka.partition import Place, Processor, Surroundings
 from breachwatch.engines.kafka.pump import Budget, Limits, Pump
 from breachwatch.engines.kafka.reading import Reader, taken_of
+from breachwatch.kernel.errors import UnavailableError
 
 log = logging.getLogger(__name__)
 Where = tuple[str, int]
@@ -69,8 +70,11 @@ class Hub:
         pump.offer(taken, event.ack)
 
     async def revoked(self, places: set[Where]) -> None:
-        """Others may be given these: end what is being done. State stays until it is known who gets them."""
-        self._settled = asyncio.Event()
+        """Others may be given these: end what is being done. State stays until it is known who gets them.
+
+        A group that fails to come together says so once more before anybody is told what it has.
+        """
+        self._unsettle()
         async with self._moving:
             await asyncio.gather(*(pump.park() for where, pump in self.pumps.items() if where in places))
 
@@ -92,10 +96,15 @@ class Hub:
 
     async def end(self) -> None:
         """Make durable what is being done, and let go of everything."""
-        self._settled = asyncio.Event()
+        self._unsettle()
         async with self._moving:
             await asyncio.gather(*(pump.drop() for pump in self.pumps.values()))
             self.pumps.clear()
+
+    def _unsettle(self) -> None:
+        """Let whoever brings something wait for what comes next; those who wait already wait for the same."""
+        if self._settled.is_set():
+            self._settled = asyncio.Event()
 
     # ------------------------------------------------------------------ what the engine asks
 
@@ -141,7 +150,9 @@ class Hub:
     async def _catch_up(self, processor: Processor, end: int) -> None:
         topic, partition = processor.place.topic, processor.place.partition
         while processor.read < end:
-            found, _ = await self._reader.between(topic, partition, processor.read, end)
+            found, reached = await self._reader.between(topic, partition, processor.read, end)
+            if not found and reached < end:  # nothing is known of what lies there, so it must not be passed over
+                raise UnavailableError(f"Kafka: {topic}-{partition} cannot be read between {processor.read} and {end}")
             if not found:
                 return
             log.warning("%s-%d: %d records below %d were left out, and are read now", topic, partition, len(found), end)

@@ -153,6 +153,7 @@ class Processor:
     async def close(self) -> None:
         """Drop state and writer; what was not committed is forgotten, and will be taken again."""
         self._stage, self._held = None, Effects()
+        self.read = self.done
         await self._writer.close()
 
     def _opened(self) -> PartitionStage:

@@ -131,8 +131,8 @@ class Pump:
 
     def skip(self, offset: int) -> None:
         """Nothing is to be read below this offset, as a look at the topic has shown."""
-        if self.is_open and not self._queue:
-            self.processor.read = max(self.processor.read, offset)
+        if self.is_open and not self._queue and not self.processor.holds:
+            self.processor.read = self.processor.done = max(self.processor.read, offset)
 
     def start(self) -> None:
         """Go to work, from the beginning or after `park`."""
