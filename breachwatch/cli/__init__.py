@@ -18,6 +18,7 @@ from breachwatch.cli import matching as matching
 from breachwatch.cli import proposing as proposing
 from breachwatch.cli import checking as checking
 from breachwatch.cli import members as members
+from breachwatch.cli import moving as moving
 from breachwatch.cli import health as health
 from breachwatch.cli import topics as topics
 # isort: on

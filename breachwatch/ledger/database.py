@@ -21,9 +21,13 @@ from breachwatch.kernel.errors import (
     ContentError,
     NotFoundError,
     Problem,
+    RefusedError,
     TamperedError,
     UnavailableError,
 )
+
+MOVED = ".moved"
+"""Ends the name of a file whose ledger lives elsewhere now."""
 
 _WRITES = "breachwatch_writes"
 _STANDSTILL_MS = 60_000
@@ -179,6 +183,12 @@ def _prepare_file(path: Path, must_exist: bool) -> None:
     """Make sure that the file is there, and that a new one is for its owner's eyes only (its WAL follows it)."""
     if path.exists():
         return
+    moved = path.with_name(path.name + MOVED)
+    if moved.exists():
+        raise RefusedError(
+            f"this ledger was moved to another database and {moved} is its old copy: "
+            "name the new place in [ledger] url_file"
+        )
     if must_exist:
         raise NotFoundError(f"there is no ledger at {path}")
     try:

@@ -12,10 +12,11 @@ from breachwatch.kernel.facts import Codec, Recorded
 from breachwatch.kernel.ids import IncidentId, SubjectRef
 from breachwatch.kernel.ports import AlertRow, CaseSummary, Derive, OutboxRow, Waypoint, passing
 from breachwatch.ledger import rows
-from breachwatch.ledger.beside import Beside, raw, raw_facts
-from breachwatch.ledger.chain import Seals, StoredFact, break_of, breaks
+from breachwatch.ledger.beside import raw_facts
+from breachwatch.ledger.chain import Seals, StoredFact, break_of
 from breachwatch.ledger.database import Database
-from breachwatch.ledger.schema import alerts, dispatches, facts, heads, outbox, subject_refs, summaries, totals
+from breachwatch.ledger.proof import broken_places, raw_heads
+from breachwatch.ledger.schema import alerts, dispatches, facts, heads, outbox, subject_refs, summaries
 from breachwatch.ledger.transaction import SqlTransaction, untold_people
 
 _PROBLEMS_FIRST = sa.case(
@@ -23,8 +24,6 @@ _PROBLEMS_FIRST = sa.case(
 )
 _STALE = sa.literal_column("people_stale", sa.Boolean())
 _UNREPORTED = sa.literal_column("unreported", sa.Boolean())
-_TOTAL = (totals.c.incidents, totals.c.facts, totals.c.sum, totals.c.mac)
-_READ_AHEAD_ROWS = 1_000
 
 
 class SqlLedger:
@@ -77,7 +76,7 @@ class SqlLedger:
         """
         with self._database.reading() as connection:
             chain = [StoredFact._make(row) for row in connection.execute(raw_facts(incident_id))]
-            end = connection.execute(_raw_heads().where(heads.c.incident_id == incident_id)).first()
+            end = connection.execute(raw_heads().where(heads.c.incident_id == incident_id)).first()
         stored = (end[1], end[2], end[3]) if end else None
         if broken := break_of(self._seals, incident_id, stored, chain):
             raise TamperedError(f"the case file is not what was written: {broken}")
@@ -191,21 +190,8 @@ class SqlLedger:
         told as `ledger seq 0: what`. Then, where the ledger was opened with `derive`, what lies beside a whole case
         file and does not fit it, as `INCIDENT: what`.
         """
-        named: set[str] = set()
         with self._database.reading() as connection:
-            total = connection.execute(sa.select(*map(raw, _TOTAL))).first()
-            ends = {row[0]: (row[1], row[2], row[3]) for row in connection.execute(_raw_heads())}
-            stored = connection.execution_options(yield_per=_READ_AHEAD_ROWS).execute(raw_facts())
-            for broken in breaks(
-                self._seals,
-                ends,
-                map(StoredFact._make, stored),
-                (total[0], total[1], total[2], total[3]) if total else None,
-            ):
-                named.add(broken.incident_id)
-                yield str(broken)
-            if self._derive:
-                yield from Beside(connection, self._codec, self._derive).strays(named)
+            yield from broken_places(connection, self._seals, self._codec, self._derive)
 
     def _rows(self, query: sa.Select[Any]) -> list[Any]:
         with self._database.reading() as connection:
@@ -213,8 +199,3 @@ class SqlLedger:
 
     def _incidents(self, query: sa.Select[Any]) -> list[IncidentId]:
         return [IncidentId(row.incident_id) for row in self._rows(query)]
-
-
-def _raw_heads() -> sa.Select[Any]:
-    columns: list[sa.ColumnElement[Any]] = [raw(heads.c[name]) for name in ("incident_id", "seq", "hash", "mac")]
-    return sa.select(*columns)

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from breachwatch.wiring.cache import Cache, NoCache
     from breachwatch.wiring.clock import now
     from breachwatch.wiring.clocking import build_clock
-    from breachwatch.wiring.console import build_console
     from breachwatch.wiring.collect import build_collect
+    from breachwatch.wiring.console import build_console
     from breachwatch.wiring.content import check_adjustments, check_playbooks
     from breachwatch.wiring.courier import build_courier
     from breachwatch.wiring.demo import Demo, build_demo
     from breachwatch.wiring.explaining import Explained, explain_match, explain_replay
     from breachwatch.wiring.matching import Hit, Matching, build_matching, load_plain_rules
+    from breachwatch.wiring.moving import Moved, move_ledger
     from breachwatch.wiring.process import Process
     from breachwatch.wiring.proposing import Proposed, build_proposal
     from breachwatch.wiring.reading import Reading
@@ -38,6 +39,7 @@ __all__ = [
     "Hit",
     "Logs",
     "Matching",
+    "Moved",
     "NoCache",
     "Process",
     "Proposed",
@@ -72,6 +74,7 @@ __all__ = [
     "load_plain_rules",
     "logsource_text",
     "make_keys",
+    "move_ledger",
     "now",
     "offer",
     "offer_sign_in",
@@ -82,6 +85,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Moved": "moving",
+    "move_ledger": "moving",
     "Tree": "tree",
     "build_tree": "tree",
     "make_keys": "stores",
