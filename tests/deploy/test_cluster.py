@@ -70,6 +70,8 @@ def test_a_cluster_is_started_used_grown_upgraded_and_stopped_as_the_guide_tells
         guide.do("Renew a certificate")
         assert [one["incident_id"] for one in incidents(dpo)] == [incident["incident_id"]]
         assert post(cluster, stolen(), token_in(secrets)) == 202
+    with subtests.test("the case file proves that nobody changed it"):
+        assert "every chain is whole" in cluster.run("clock", "breachwatch", "verify")
     with subtests.test("no log names a person or tells a secret"):
         told_nobody(cluster, secrets)
     with subtests.test("it ends when it is told to"):

@@ -42,7 +42,9 @@ class Engine:
                 assert self.running.stop(name) == 0
                 self.running.start_again(name)
             case ["down"]:
-                self.running.stop_all()
+                services, ended = self.running.compose.services, self.running.stop_all()
+                ours = {name: code for name, code in ended.items() if name not in services or services[name].is_ours}
+                assert set(ours.values()) == {0}, ours
             case _:
                 raise AssertionError(f"the test knows no way to do: docker compose {' '.join(words)}")
         return ""
