@@ -1,4 +1,4 @@
-"""Packed chunks into a Kafka topic: spread over its partitions in runs, each acknowledged by every replica in sync."""
+"""Packed chunks into a Kafka topic, in order: spread over its partitions in runs, each acknowledged before the next."""
 
 import asyncio
 import logging
@@ -109,30 +109,29 @@ class TopicWriter:
         return [value] if len(value) <= self.limit_bytes else self._cut(value, self.limit_bytes)
 
     async def _send(self, values: Sequence[bytes]) -> list[bytes]:
-        """Send once; returns what was refused for its size, with all that had to fail with it."""
+        """Send once; returns what is left since a broker refused some of it for its size.
+
+        A run is sent when the one before is acknowledged, so that what was written first has no later time of append in
+        any partition: who reads several partitions by that time reads records in their order.
+        """
         producer = await self._open()
-        sent: list[tuple[Sequence[bytes], asyncio.Future[Any]]] = []
+        sent = 0
         for partition, run in self._runs(values):
             batch = producer.create_batch()
             for value in run:
                 batch.append(key=None, value=value, timestamp=None)
             batch.close()
-            future = await producer.send_batch(batch, self.topic, partition=partition)
-            future.add_done_callback(_heard)
-            sent.append((run, future))
-        await self._acknowledged([future for _, future in sent])
-        errors = [error for _, future in sent if (error := future.exception()) is not None]
-        if errors and not any(isinstance(error, _TOO_LARGE) for error in errors):
-            raise errors[0]
-        return [value for run, future in sent if future.exception() is not None for value in run]
-
-    async def _acknowledged(self, futures: Sequence[asyncio.Future[Any]]) -> None:
-        """Wait for all; a producer repeats by itself without end, so one that gets nowhere is given up."""
-        pending = set(futures)
-        while pending:
-            done, pending = await asyncio.wait(pending, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
+            acknowledged = await producer.send_batch(batch, self.topic, partition=partition)
+            # not awaited itself: cancelled with us, it would be missed by the producer that still tries
+            await asyncio.wait({acknowledged}, timeout=self._patience)
+            if not acknowledged.done():
                 raise TimeoutError
+            try:
+                acknowledged.result()
+            except _TOO_LARGE:
+                return list(values[sent:])
+            sent += len(run)
+        return []
 
     def _runs(self, values: Sequence[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         """(partition, values that go there in one batch), in order of the values."""
@@ -193,12 +192,6 @@ class TopicWriter:
         self._partitions = tuple(sorted(known))
         self._producer = producer
         return producer
-
-
-def _heard(future: asyncio.Future[Any]) -> None:
-    """Somebody looked at what came of it, so that nothing is logged when nobody else does."""
-    if not future.cancelled():
-        future.exception()
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:

@@ -77,6 +77,11 @@ class Topic:
 
     async def values(self) -> dict[int, list[tuple[int, bytes | None]]]:
         """Partition to (offset, value) of all that is committed there by now."""
+        found = await self.messages()
+        return {partition: [(one.offset, one.value) for one in every] for partition, every in found.items()}
+
+    async def messages(self) -> dict[int, list[Any]]:
+        """Partition to the records that are committed there by now."""
         from aiokafka import AIOKafkaConsumer, TopicPartition
 
         consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, isolation_level="read_committed")
@@ -86,10 +91,10 @@ class Topic:
             consumer.assign(places)
             await consumer.seek_to_beginning(*places)
             ends = await consumer.end_offsets(places)
-            found: dict[int, list[tuple[int, bytes | None]]] = {place.partition: [] for place in places}
+            found: dict[int, list[Any]] = {place.partition: [] for place in places}
             while [place for place in places if await consumer.position(place) < ends[place]]:
                 for place, records in (await consumer.getmany(timeout_ms=100)).items():
-                    found[place.partition] += [(record.offset, record.value) for record in records]
+                    found[place.partition] += records
             return found
         finally:
             await consumer.stop()

@@ -60,6 +60,16 @@ async def test_one_long_file_spreads_over_the_partitions_in_runs(topic: Any) -> 
     assert ordinals[1][:4] == [4, 5, 6, 7]
 
 
+async def test_nothing_is_appended_before_what_was_written_first(new_topic: Any) -> None:
+    topic = await new_topic("ordered").make(3, message_timestamp_type="LogAppendTime")
+    out = writer(topic, run_bytes=2_000)
+    await out.write([pack_chunk(chunk) for chunk in chunks(40)])
+    await out.close()
+    every = [one for records in (await topic.messages()).values() for one in records]
+    times = [one.timestamp for one in sorted(every, key=lambda one: unpack_chunk(one.value).first_ordinal)]
+    assert times == sorted(times)
+
+
 async def test_a_broker_that_takes_less_gets_smaller_pieces_of_the_same_records(new_topic: Any) -> None:
     topic = await new_topic("narrow").make(2, max_message_bytes="20000")
     out = writer(topic)
