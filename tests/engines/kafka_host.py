@@ -106,7 +106,8 @@ class KafkaHost:
         ]
         self._reloading: tuple[Any, Sharding] | None = None
         self._started = False
-        self._reader = Reader(self._brokers.client())
+        read = (self._names.records, self._names.matches, self._names.alerts, self._names.dead_letters)
+        self._reader = Reader(self._brokers.client(), read)
         self._producer = self._run(self._start_producer())
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -127,7 +128,7 @@ class KafkaHost:
 
     async def _work(self) -> None:
         if not self._started:
-            await self._taker.start()
+            await asyncio.gather(self._taker.start(), *(each.open() for each in self._processors))
             self._started = True
         await self._swap()
         while any([await self._advance(each) for each in self._processors]) or await self._deliver():

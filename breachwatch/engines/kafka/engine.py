@@ -54,6 +54,8 @@ class KafkaEngine:
         observer: hears how it goes.
         stalled: told why when the process should end; ends it with code 75.
         patience: seconds that a partition may stand still while something waits.
+
+    `app`: the Faust app, once it runs.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class KafkaEngine:
         self._hub: Hub | None = None
         self._watchdog: Watchdog | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.app: Any = None
 
     # ------------------------------------------------------------------ other content while running
 
@@ -131,7 +134,7 @@ class KafkaEngine:
         clients = self._connection.client()
         self._loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="breachwatch-stages") as thread:
-            async with Reader(clients) as reader:
+            async with Reader(clients, map(self._names.topic, _TOPICS)) as reader:
                 self._sides = await self._look_at_topics(reader)
                 around = Surroundings(clients, thread, self._waypoint, self._observer)
                 self._hub = Hub(self._names, self._make, around, reader)
@@ -147,6 +150,7 @@ class KafkaEngine:
 
     async def _work(self, hub: Hub, watchdog: Watchdog, stop: asyncio.Event) -> None:
         app = make_app(self._names, self._connection, hub.hand, hub.revoked, hub.assigned, worker=self._worker)
+        self.app = app
         await app.start()
         looking = asyncio.create_task(self._look(hub, watchdog))
         ended = asyncio.ensure_future(app.wait_until_stopped())

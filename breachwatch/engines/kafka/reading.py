@@ -37,10 +37,12 @@ class Reader:
 
     Args:
         clients: how aiokafka's clients reach the brokers.
+        topics: what will be asked for, to know of it at once.
     """
 
-    def __init__(self, clients: Mapping[str, Any]) -> None:
+    def __init__(self, clients: Mapping[str, Any], topics: Iterable[str] = ()) -> None:
         self._clients = dict(clients)
+        self._topics = tuple(topics)
         self._consumer: AIOKafkaConsumer | None = None
         self._ends: AIOKafkaConsumer | None = None
         self._one = asyncio.Lock()
@@ -58,6 +60,8 @@ class Reader:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await self._consumer.start()
                 await self._ends.start()
+                await self._consumer._client.set_topics(self._topics)
+                await self._ends._client.set_topics(self._topics)
         except (KafkaError, TimeoutError, OSError) as error:
             await self.__aexit__()
             raise _unavailable("the brokers cannot be reached", error) from error
