@@ -1,7 +1,7 @@
 """`breachwatch collect`: the way into a cluster."""
 
 from breachwatch import wiring
-from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, err
+from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, tell
 from breachwatch.cli.logs import LogFormatOption
 from breachwatch.cli.roles import run_process, settings_of
 from breachwatch.cli.root import CLUSTER, app
@@ -17,5 +17,5 @@ def collect(config: ConfigOption = DEFAULT_CONFIG, log_format: LogFormatOption =
     What it took is safe while Kafka is away. It needs no key but its own, which it makes: nothing of the ledger.
     """
     process = wiring.build_collect(settings_of(config, None, log_format))
-    err.print(f"Records are taken at {process.at}/ingest/SOURCE", highlight=False, soft_wrap=True)
+    tell(f"Records are taken at {process.at}/ingest/SOURCE")
     run_process(process)

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from breachwatch import wiring
-from breachwatch.cli.logs import LogFormat, log_to
+from breachwatch.cli.logs import LogFormat, log_to, says_json
 from breachwatch.engines.replay_parallel import usable_cores
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem
 from breachwatch.kernel.streams import Tally
 from breachwatch.kernel.time import parse_rfc3339
 
+log = logging.getLogger(__name__)
 out = Console()
 err = Console(stderr=True)
 
@@ -60,17 +61,26 @@ def plain_errors() -> Iterator[None]:
         yield
     except ContentError as error:
         for problem in error.problems:
-            err.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+            tell(str(problem), logging.ERROR)
         sys.exit(2)
     except BreachwatchError as error:
-        err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        tell(str(error), logging.ERROR)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except KeyboardInterrupt:
-        err.print("stopped")
+        tell("stopped")
         sys.exit(130)
+
+
+def tell(text: str, level: int = logging.INFO) -> None:
+    """A plain sentence for whoever started the command, or a log line where those are for machines."""
+    if says_json():
+        log.log(level, "%s", text)
+    else:
+        style = "red" if level >= logging.ERROR else None
+        err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def log_to_stderr(level: int = logging.INFO, form: LogFormat | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from breachwatch import wiring
-from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, err, log_to_stderr, out
+from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, log_to_stderr, out, tell
 from breachwatch.cli.logs import LogFormat, LogFormatOption
 from breachwatch.cli.root import CLUSTER, app
 from breachwatch.engines.memory import settle_memory
@@ -82,7 +82,7 @@ def console(
     It needs `master.key`, the ledger, and the brokers for its status page; while they are away it works on.
     """
     process = wiring.build_console(settings_of(config, number, log_format))
-    err.print(f"The desk is at {process.at}", highlight=False)
+    tell(f"The desk is at {process.at}")
     run_process(process)
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.filesize import decimal
 
 from breachwatch import wiring
-from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, err, log_to_stderr, out
+from breachwatch.cli.common import DEFAULT_CONFIG, ConfigOption, log_to_stderr, out, tell
 from breachwatch.cli.logs import LogFormat, LogFormatOption
 from breachwatch.cli.root import RUN, app
 from breachwatch.engines.memory import settle_memory
@@ -58,12 +58,12 @@ def up(
         _up_with_kafka(settings, config, workers, log_format)
         return
     service = wiring.build_service(settings)
-    err.print(f"The desk is at {service.desk_url}", highlight=False)
+    tell(f"The desk is at {service.desk_url}")
     files, size = service.first_read
     if files:
         what = f"{files:,} file{'s' if files > 1 else ''} of log ({decimal(size)})"
         told = f'First {what} will be read from the beginning; start = "end" in an input passes over what is there.'
-        err.print(told, highlight=False, soft_wrap=True)
+        tell(told)
     if not service.team.members():
         _tell_how_to_sign_in(config)
     settle_memory()
@@ -73,16 +73,13 @@ def up(
 def _up_with_kafka(settings: Settings, config: Path, workers: int, log_format: LogFormat | None) -> None:
     tree = wiring.build_tree(settings, config, workers=workers, log_format=log_format or "")
     for made in tree.topics.made:
-        err.print(f"Made the topic {made.topic.name}.", highlight=False)
+        tell(f"Made the topic {made.topic.name}.")
     if any(one.cure != "create" for one in tree.topics.left):
-        err.print("Some topics are not as described: breachwatch topics diff tells which.", highlight=False)
+        tell("Some topics are not as described: breachwatch topics diff tells which.")
     if not tree.anybody:
         _tell_how_to_sign_in(config)
     asyncio.run(tree.process.run_until_signal())
 
 
 def _tell_how_to_sign_in(config: Path) -> None:
-    err.print(
-        f"Nobody may sign in yet. In another terminal: breachwatch member add NAME --role dpo --config {config}",
-        highlight=False,
-    )
+    tell(f"Nobody may sign in yet. In another terminal: breachwatch member add NAME --role dpo --config {config}")

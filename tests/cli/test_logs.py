@@ -2,12 +2,15 @@
 
 import json
 import logging
+import sys
+import warnings
 from collections.abc import Iterator
 
 import pytest
 
-from breachwatch.cli.common import err, log_to_stderr
-from breachwatch.cli.logs import log_to
+from breachwatch.cli.common import err, log_to_stderr, plain_errors, tell
+from breachwatch.cli.logs import LogFormat, log_to
+from breachwatch.kernel.errors import ContentError, Problem
 from breachwatch.kernel.observing import about
 
 log = logging.getLogger("breachwatch.engines.test")
@@ -16,11 +19,13 @@ PERSON = "camille@shop.example"
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    root = logging.getLogger()
+    root, hook = logging.getLogger(), sys.excepthook
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.captureWarnings(False)
+    sys.excepthook = hook
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -70,6 +75,7 @@ def test_readable_lines_keep_the_same_silence(capsys: pytest.CaptureFixture[str]
     fail()
     told = capsys.readouterr().err
     assert "a part failed: ValueError" in told
+    assert "test_logs.py:" in "".join(told.split())
     assert PERSON not in told
 
 
@@ -87,3 +93,56 @@ def test_the_form_may_come_from_the_environment_before_any_settings_are_read(
     log_to_stderr()
     log.info("begun")
     assert [line["message"] for line in said(capsys)] == ["begun"]
+
+
+def test_what_libraries_put_into_a_line_of_an_exception_loses_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to(err, logging.INFO, "json")
+    future = f"Task exception was never retrieved\nfuture: <Task exception=ValueError('cannot read {PERSON}')>"
+    logging.getLogger("asyncio").error(future)
+    logging.getLogger("faust.app").error("Crashed reason=%r", ValueError(f"cannot read {PERSON}"))
+    assert [line["message"] for line in said(capsys)] == [
+        "Task exception was never retrieved",
+        "Crashed reason=ValueError",
+    ]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_ends_a_process_is_told_by_type_and_place(capsys: pytest.CaptureFixture[str], form: LogFormat) -> None:
+    log_to(err, logging.INFO, form)
+    try:
+        raise ExceptionGroup("parts failed", [ValueError(PERSON), KeyError(PERSON)])
+    except ExceptionGroup as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    told = "".join(capsys.readouterr().err.split())
+    assert "ExceptionGroup(ValueError,KeyError)" in told
+    assert "test_logs.py:" in told
+    assert PERSON not in told
+
+
+def test_warnings_of_python_are_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    log_to(err, logging.INFO, "json")
+    warnings.warn("this is old", UserWarning, stacklevel=1)
+    (line,) = said(capsys)
+    assert (line["part"], line["level"]) == ("py.warnings", "warning")
+
+
+class TestSentences:
+    """What a command says to whoever started it."""
+
+    def test_are_lines_where_lines_are_for_machines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        log_to(err, logging.INFO, "json")
+        tell("The desk is at http://127.0.0.1:8420")
+        with pytest.raises(SystemExit) as left, plain_errors():
+            raise ContentError([Problem("a.toml", 3, 1, "unknown key"), Problem("b.yml", 1, 1, "empty")])
+        lines = said(capsys)
+        assert left.value.code == 2
+        assert [(line["level"], line["message"]) for line in lines] == [
+            ("info", "The desk is at http://127.0.0.1:8420"),
+            ("error", "a.toml:3:1: unknown key"),
+            ("error", "b.yml:1:1: empty"),
+        ]
+
+    def test_are_plain_for_people(self, capsys: pytest.CaptureFixture[str]) -> None:
+        log_to(err, logging.INFO, "text")
+        tell("The desk is at [here]")
+        assert capsys.readouterr().err == "The desk is at [here]\n"
