@@ -46,6 +46,7 @@ def build_worker(settings: Settings, *, waypoint: Waypoint = passing) -> Process
 
     reading = stages_reader(live, pseudonymise)
     reloading = Reloading(live.look, reading, use, digest=live.digest, observer=seeing.observer)
+    seeing.needs("kafka", engine.not_ready)
     seeing.needs(
         "detection", lambda: "; ".join(f"{where}: {what}" for where, what in engine.status()["trouble"].items())
     )

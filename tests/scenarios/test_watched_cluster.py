@@ -67,6 +67,8 @@ def test_a_breach_is_seen_through_every_process_and_names_nobody(cluster: Cluste
     assert found["breachwatch_assigned_partitions", "correlate"] == 4
     assert sum(value for key, value in found.items() if key[0] == "breachwatch_transaction_seconds_count") > 0
     wait_until(lambda: lagging(told(cluster, "worker")) == {"records", "matches"}, "a look at both topics")
+    assert {key[1] for key in found if key[0] == "breachwatch_ready"} == {"kafka", "detection"}
+    assert {key[1] for key in found if key[0] == "breachwatch_batch_seconds_count"} == {"match", "correlate"}
     assert told(cluster, "collect")["breachwatch_received_records_total", "linux-sshd"] == 10
     assert told(cluster, "clock")["breachwatch_alerts_taken_total",] >= 1
     fresh = wait_until(
@@ -90,7 +92,6 @@ def test_a_breach_is_seen_through_every_process_and_names_nobody(cluster: Cluste
     assert attributes(by_name["mail"])["breachwatch.mail.result"] == "accepted"
     assert nobody_in(b"".join(collector.bodies).decode("latin-1")) == []
 
-    lines = (cluster.folder / "log").read_text().splitlines()
-    parts = {json.loads(line)["part"] for line in lines if line.startswith("{")}
-    assert parts
-    assert nobody_in("\n".join(lines)) == []
+    log = (cluster.folder / "log").read_text()
+    assert all({"time", "level", "part", "message"} <= set(json.loads(line)) for line in log.splitlines())
+    assert nobody_in(log) == []

@@ -195,11 +195,23 @@ class KafkaEngine:
                 self._trouble["brokers"] = str(error)
                 continue
             self._trouble.pop("brokers", None)
+            self._observer.broken_rules(len(self.status()["broken_rules"]))
             for partition, pump in hub.of("match").items():
                 if partition in reached:
                     pump.idle(asked_us - _MARGIN_US)
 
     # ------------------------------------------------------------------ what an operator should see
+
+    def not_ready(self) -> str:
+        """Why it cannot work just now: not joined, or state not yet read back; empty when it can. From any thread."""
+        hub = self._hub
+        if hub is None or not hub.joined:
+            return "not joined yet"
+        opening = sorted(where for where, pump in list(hub.pumps.items()) if not pump.is_open)
+        if opening:
+            some = ", ".join(f"{topic}-{partition}" for topic, partition in opening[:3])
+            return f"reading back the state of {some}" + (f" and {len(opening) - 3} more" if len(opening) > 3 else "")
+        return self._trouble.get("brokers", "")
 
     def status(self) -> Mapping[str, Any]:
         """As the embedded engine's, of the partitions that this worker has.

@@ -108,6 +108,11 @@ class Hub:
 
     # ------------------------------------------------------------------ what the engine asks
 
+    @property
+    def joined(self) -> bool:
+        """Whether it is known which partitions are ours."""
+        return self._settled.is_set()
+
     def of(self, stage: Stage) -> dict[int, Pump]:
         """The pumps of a stage, by partition."""
         return {where[1]: pump for where, pump in self.pumps.items() if pump.processor.place.stage == stage}

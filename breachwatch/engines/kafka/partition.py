@@ -150,6 +150,10 @@ class Processor:
         """Tell the waypoint of a place that lies outside, such as `kafka:after-ack`."""
         self._around.waypoint(place)
 
+    def worked(self, seconds: float) -> None:
+        """Tell the observer how long a batch took, from taking it to acknowledging it."""
+        self._around.observer.batch(self.place.stage, seconds)
+
     async def close(self) -> None:
         """Drop state and writer; what was not committed is forgotten, and will be taken again."""
         self._stage, self._held = None, Effects()

@@ -95,6 +95,7 @@ class Pump:
         self._queue: deque[tuple[Taken, Ack]] = deque()
         self._unacked: list[tuple[Taken, Ack]] = []
         self._held_since: float | None = None
+        self._taken_since: float | None = None
         self._idle_until: int | None = None
         self._swap: tuple[Any, ...] | None = None
         self._wake = asyncio.Event()
@@ -192,6 +193,7 @@ class Pump:
         batch = self._batch()
         if batch:
             self._unacked += batch
+            self._taken_since = self._taken_since or asyncio.get_running_loop().time()
             await self.processor.take(await self._complete(self.processor, [taken for taken, _ in batch]))
             if self._held_since is None:
                 self._held_since = asyncio.get_running_loop().time()
@@ -226,13 +228,15 @@ class Pump:
             await self.processor.commit()
             self.moved += 1
             self._failures = 0
-        self._held_since = None
+        began, self._taken_since, self._held_since = self._taken_since, None, None
         done, self._unacked = self._unacked, []
         for taken, ack in done:
             self._budget.give(len(taken.value))
             ack()
         if done:
             self.processor.passed("kafka:after-ack")
+            if began is not None:
+                self.processor.worked(asyncio.get_running_loop().time() - began)
 
     async def _pause(self) -> None:
         self._wake.clear()
@@ -253,7 +257,7 @@ class Pump:
         await self.processor.close()
         self._queue.extendleft(reversed(self._unacked))
         self._unacked = []
-        self._held_since = None
+        self._held_since = self._taken_since = None
         pause = _FENCED_SECONDS if isinstance(error, FencedError) else _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
         deadline = asyncio.get_running_loop().time() + pause
