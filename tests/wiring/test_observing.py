@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -149,3 +150,18 @@ async def test_where_the_usual_port_is_taken_a_free_one_is_found_and_noted(
 def test_who_left_no_note_is_asked_where_it_should_be(settings: Make, role: Role) -> None:
     port = {"up": 9464, "worker": 9466}[role]
     assert address_of(settings(""), role) == f"http://127.0.0.1:{port}"
+
+
+def test_without_a_collector_nothing_of_tracing_is_even_loaded(settings: Make, tmp_path: Path) -> None:
+    settings()
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from breachwatch.settings import read_settings\n"
+        "from breachwatch.wiring.observing import observe\n"
+        "observe(read_settings(Path(sys.argv[1])), 'up')\n"
+        "print([name for name in sys.modules if name.startswith('opentelemetry')])\n"
+    )
+    file = tmp_path / "breachwatch.toml"
+    done = subprocess.run([sys.executable, "-c", program, file], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
