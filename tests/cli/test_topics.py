@@ -206,7 +206,22 @@ def test_topics_of_other_programs_are_left_alone(
     assert len(left["partitions"]) == 1
 
 
-@pytest.mark.parametrize("command", ["apply", "check", "diff"])
+def test_rights_are_printed_to_be_read_and_run(breachwatch: Any, settings: Path, kafka_prefix: str) -> None:
+    done = breachwatch("topics", "rights")
+    assert done.code == 0
+    said = done.out.splitlines()
+    titles = [line for line in said if line.startswith("#")]
+    assert titles == [f"# breachwatch {name}" for name in ("topics", "collect", "worker", "clock")]
+    assert all(f"User:{kafka_prefix}-" in line for line in said if line not in titles)
+    assert {line["process"] for line in breachwatch("topics", "rights", "--json").lines} == {
+        "topics",
+        "collect",
+        "worker",
+        "clock",
+    }
+
+
+@pytest.mark.parametrize("command", ["apply", "check", "diff", "rights"])
 def test_each_helps_with_an_example(breachwatch: Any, command: str) -> None:
     done = breachwatch("topics", command, "--help")
     assert done.code == 0
