@@ -4,26 +4,26 @@ Also: each story is one incident with all of its people, one clock, and one mail
 `script/soak`.
 """
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from faultlab.cluster import Cluster
 from faultlab.faults import ON_ONE, ON_THREE
 from faultlab.verdict import settled
 
 
 @pytest.mark.parametrize("fault", ON_ONE)
-async def test_after(fault: str, own_kafka: Any, own_postgres: Any, tmp_path: Path) -> None:
-    async with Cluster(tmp_path, own_kafka, own_postgres) as cluster:
-        await cluster.send(20)
-        await ON_ONE[fault](cluster, 1)
-        assert (await settled(cluster)).problems == []
+async def test_all_is_as_undisturbed_after(fault: str, cluster: Any) -> None:
+    assert await problems_after(ON_ONE[fault], cluster) == []
 
 
 @pytest.mark.parametrize("fault", ON_THREE)
-async def test_with_three_brokers_after(fault: str, three_kafkas: Any, own_postgres: Any, tmp_path: Path) -> None:
-    async with Cluster(tmp_path, three_kafkas, own_postgres, copies=3, partitions=2) as cluster:
-        await cluster.send(20)
-        await ON_THREE[fault](cluster, 1)
-        assert (await settled(cluster)).problems == []
+async def test_all_is_as_undisturbed_with_three_brokers_after(fault: str, cluster_on_three: Any) -> None:
+    assert await problems_after(ON_THREE[fault], cluster_on_three) == []
+
+
+async def problems_after(fault: Any, cluster: Any) -> list[str]:
+    cluster.spoiled = True  # until it is known to be well
+    await fault(cluster, 1)
+    problems = (await settled(cluster)).problems
+    cluster.spoiled = bool(problems)
+    return problems

@@ -15,18 +15,19 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from faultlab.load import LARGE, ORIGINS, Reference, chunk
-from faultlab.mails import Mails
-from faultlab.postgres import OwnPostgres
 
 from breachwatch.engines.kafka.connection import connection
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.wire import pack_chunk
+from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.streams import Chunk
 from breachwatch.ledger.keys import open_keys
 from breachwatch.settings import read_settings
 from breachwatch.wiring.stores import open_store
 from breachwatch.wiring.topics import apply_topics
+from faultlab.load import LARGE, ORIGINS, Reference, chunk
+from faultlab.mails import Mails
+from faultlab.postgres import OwnPostgres
 
 ROLE = Path(__file__).with_name("role.py")
 DEADLINE = 120.0
@@ -124,14 +125,22 @@ class Cluster:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.rest()
+        self.close()
+
+    async def rest(self) -> None:
+        """Let go of what belongs to the loop; `send` begins anew in another."""
+        await self._drop()
+
+    def close(self) -> None:
+        """End every process at once."""
         self.wanted.clear()
         for process in self.roles.values():
             process.send_signal(signal.SIGCONT)
             process.kill()
         for process in self.roles.values():
             process.wait()
-        if self._producer:
-            await self._producer.stop()
+        self.roles.clear()
         self.mails.close()
 
     # ------------------------------------------------------------------ processes
@@ -183,12 +192,11 @@ class Cluster:
             try:
                 if await holds():
                     return
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (KafkaError, OSError, TimeoutError, UnavailableError) as error:
                 what_now = f"{what}; last: {error}"
             else:
                 what_now = what
             if time.monotonic() > end:
-                self.spoiled = True
                 raise AssertionError(f"not within {seconds:.0f} s: {what_now}\n{self.last_words()}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(pause.wait(), _PACE)

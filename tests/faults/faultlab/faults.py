@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from breachwatch.engines.kafka.reading import Reader
 from faultlab.cluster import Cluster, held
 from faultlab.load import large
 
@@ -69,17 +70,28 @@ async def passes(cluster: Cluster, seconds: float) -> None:
 
 
 async def worker_killed(cluster: Cluster, scale: int) -> str:
-    """`kill -9` of a worker at random, at a random moment; `scale` times two."""
-    chance = random.Random(cluster.sent)
-    kills = 0
-    async with under_load(cluster):
-        while kills < 2 * scale:
-            await moved(cluster, chance.randint(5, 60))
-            name = chance.choice(cluster.workers)
-            cluster.signal(name, signal.SIGKILL)
-            kills += 1
-            await running(cluster)
-    return f"{kills} kills"
+    """`kill -9` of a worker at random, at a random moment after something was done again; `scale` times two."""
+    chance = random.Random(cluster.sent)  # noqa: S311
+    async with under_load(cluster), Reader(cluster.connection.client()) as reader:
+        for _ in range(2 * scale):
+            await done(cluster, reader)
+            await moved(cluster, chance.randint(1, 40))
+            cluster.signal(chance.choice(cluster.workers), signal.SIGKILL)
+    return f"{2 * scale} kills"
+
+
+async def done(cluster: Cluster, reader: Reader) -> None:
+    """Wait until the workers have made something more durable."""
+
+    async def written() -> int:
+        return sum((await reader.ends(cluster.names.progress, list(range(cluster.partitions)))).values())
+
+    before = await written()
+
+    async def more() -> bool:
+        return await written() > before
+
+    await cluster.until(more, "the workers do something")
 
 
 async def others_killed(cluster: Cluster, scale: int) -> str:

@@ -1,10 +1,9 @@
 """What is sent: chunk after chunk, the same in every run, so that what must come of the first N is known beforehand.
 
 Each forty chunks hold two stories, told in bits over all partitions: a key that reads ninety people's records, and an
-address that guesses passwords and gets in. Around them customers read what is their own, and now and then a line is torn.
+address that guesses passwords and gets in. Around them customers read what is their own, and some lines are torn.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -12,10 +11,10 @@ import orjson
 from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.detector import Detector
 from breachwatch.detection.playbooks.content import load_content, read_tree
-from breachwatch.engines.replay import replay
+from breachwatch.engines.stages import process
 from breachwatch.kernel.pseudonyms import pseudonymiser
 from breachwatch.kernel.shipped import shipped
-from breachwatch.kernel.streams import Alert, Chunk, Tally
+from breachwatch.kernel.streams import Alert, Chunk
 from breachwatch.notices.placeholders import PLACEHOLDERS
 from breachwatch.sources.registry import load_sources
 
@@ -90,9 +89,16 @@ class Reference:
 
     def __init__(self, pseudonym_key: bytes) -> None:
         sources = load_sources()
-        self._content = load_content(read_tree(shipped("playbooks")), sources, PLACEHOLDERS)
-        self._detector = Detector(self._content, sources, pseudonymiser(pseudonym_key))
+        content = load_content(read_tree(shipped("playbooks")), sources, PLACEHOLDERS)
+        self._detector = Detector(content, sources, pseudonymiser(pseudonym_key))
+        self._correlator = Correlator(content)
+        self._told: list[Alert] = []
+        self._done = 0
 
-    def of(self, numbers: Iterable[int]) -> tuple[list[Alert], Tally]:
-        """The final alerts, and what became of every record."""
-        return replay(map(chunk, numbers), self._detector, Correlator(self._content))
+    def of_first(self, count: int) -> list[Alert]:
+        """Every revision that it tells of the first so many chunks; asked for more and more of them."""
+        for number in range(self._done, count):
+            self._told += process(chunk(number), self._detector, self._correlator, live=True).alerts
+            self._correlator.drain_changes()
+        self._done = count
+        return list(self._told)

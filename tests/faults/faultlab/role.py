@@ -7,7 +7,6 @@ so many seconds off.
 
 import asyncio
 import ctypes
-import os
 import signal
 import sys
 import time
@@ -33,11 +32,10 @@ def main(role: str, settings_file: Path, number: str) -> int:
     worker.now = handles.now  # type: ignore[assignment]
     hub.Hub.hand = handles.handing(hub.Hub.hand)  # type: ignore[method-assign]
     (engine.KafkaEngine.__init__.__kwdefaults__ or {})["patience"] = _PATIENCE
-    os.environ.setdefault("BREACHWATCH_LOG", "info")
     try:
         asyncio.run(build(settings, waypoint=handles.waypoint).run_until_signal())
     except BreachwatchError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
