@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from cryptography import x509
 
 from breachwatch.engines.streams import load_streams
 from breachwatch.settings import Settings, read_settings
@@ -274,6 +276,14 @@ def test_the_files_that_the_guide_takes_from_us_are_drawn_by_the_script(secrets:
     ours = [file for keys in told().values() for file in keys.values() if file.startswith("cluster-secrets/")]
     assert ours
     assert {file.partition("/")[2] for file in ours} <= {path.name for path in secrets.iterdir()}
+
+
+def test_what_the_guide_draws_is_drawn_with_the_names_that_it_says(checkout: Path) -> None:
+    (script,) = re.findall(r"^```sh\n(.*?)^```$", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    subprocess.run(["bash", "-euc", script], cwd=checkout, check=True, capture_output=True)
+    shown = x509.load_pem_x509_certificate((checkout / "cluster-secrets" / "ingest.pem").read_bytes())
+    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "logs.shop.example" in names.get_values_for_type(x509.DNSName)
 
 
 def test_what_the_guide_waits_for_and_applies_is_there() -> None:
