@@ -43,6 +43,9 @@ _SCOPE = InstrumentationScope("breachwatch", __version__)
 _PATH = "/v1/traces"
 _FAILED = frozenset({"refused", "relay_trouble"})
 _REMEMBERED = 10_000
+CLOSE_SECONDS = 2.0
+"""How long the end of a process waits for what is still to be exported."""
+
 EXPORT_SECONDS = 5.0
 """How long one export may take; what cannot be exported is dropped, since tracing must hold nothing up."""
 
@@ -106,8 +109,13 @@ class TracingObserver(Silent):
         self._tell("mail", ids, times, told, kind=SpanKind.CLIENT, failed=mailed.result in _FAILED)
 
     def close(self) -> None:
-        """Export what waits, for a few seconds at most."""
-        self._processor.force_flush(int(EXPORT_SECONDS * 1000))
+        """Export what waits, for a few seconds at most: of an end nobody should have to wait for a collector."""
+        ending = threading.Thread(target=self._end, name="traces", daemon=True)
+        ending.start()
+        ending.join(CLOSE_SECONDS)
+
+    def _end(self) -> None:
+        self._processor.force_flush()
         self._processor.shutdown()
 
     def _first(self, trace: str) -> bool:
