@@ -110,12 +110,13 @@ class _Building:
 
     def _packer(self, entry: KafkaInput) -> "Packer":
         from breachwatch.collectors.packer import Packer  # noqa: PLC0415 - clients of Kafka cost 0.3 s
+        from breachwatch.engines.kafka.names import Names  # noqa: PLC0415
         from breachwatch.wiring.topics import reach  # noqa: PLC0415
 
         to = reach(entry if entry.brokers else self.settings.kafka)
         return Packer(
             entry.topic,
-            entry.group or f"{self.settings.kafka.prefix}-pack-{entry.topic}-{entry.reads}",
+            entry.group or Names(self.settings.kafka.prefix).packer_group(entry.topic, entry.reads),
             entry.reads,
             to.client(),
             self.spool.append,

@@ -10,7 +10,7 @@ from breachwatch.engines.kafka.topic_admin import open_admin
 from breachwatch.engines.kafka.topics import Difference, Wanted, compare, wanted_topics
 from breachwatch.engines.streams import load_streams
 from breachwatch.kernel.shipped import shipped
-from breachwatch.settings import KafkaAccess, Settings, read_secret
+from breachwatch.settings import KafkaAccess, KafkaInput, Settings, read_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,13 @@ def topic_rights(settings: Settings) -> list[tuple[str, str]]:
     Raises:
         ContentError: no broker is named.
     """
-    kafka, brokers = settings.kafka, connect(settings).brokers
-    found = rights(load_streams(shipped("topics")), Names(kafka.prefix))
+    kafka, brokers, names = settings.kafka, connect(settings).brokers, Names(settings.kafka.prefix)
+    packed = [
+        (entry.topic, entry.group or names.packer_group(entry.topic, entry.reads))
+        for entry in settings.inputs
+        if isinstance(entry, KafkaInput) and not entry.brokers
+    ]
+    found = rights(load_streams(shipped("topics")), names, packed)
     return [(one.process, one.command(brokers, f"{kafka.prefix}-{one.process}")) for one in found]
 
 

@@ -59,11 +59,9 @@ class Row:
 
 def rows(streams: Mapping[str, Stream]) -> list[Row]:
     """The flow from the first writer to the last reader."""
-    found: list[Row] = []
-    role = next(iter(streams.values())).written_by[0]
+    found, role = [], next(iter(streams.values())).written_by[0]
     while True:
-        shown = [stream for row in found for stream in row.beside]  # beside the first that writes it
-        written = [stream for stream in streams.values() if role in stream.written_by and stream not in shown]
+        written = [stream for stream in streams.values() if stream.written_by[0] == role]
         onward = next((one for one in written if _next(one, role)), None)
         found.append(Row(role, onward, tuple(one for one in written if one is not onward)))
         if onward is None:

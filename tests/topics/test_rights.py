@@ -44,6 +44,15 @@ def test_groups_and_transactions_belong_to_who_uses_them() -> None:
     }
 
 
+def test_topics_of_others_are_read_by_collectors_in_a_group_of_their_own() -> None:
+    names = Names("shop")
+    found = rights(STREAMS, names, [("theirs", names.packer_group("theirs", "app-audit"))])
+    assert [(one.process, one.operations, one.kind, one.names) for one in found if one not in RIGHTS] == [
+        ("collect", ("Read", "Describe"), "topic", ("theirs",)),
+        ("collect", ("Read", "Describe"), "group", ("shop-pack-theirs-app-audit",)),
+    ]
+
+
 def test_only_who_makes_topics_may_make_or_change_them() -> None:
     making = {"Create", "Alter", "AlterConfigs", "Delete"}
     assert {one.process for one in RIGHTS if making & set(one.operations)} == {"topics"}

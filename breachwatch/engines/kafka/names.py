@@ -61,6 +61,10 @@ class Names:
         """The group of those who take alerts into case files."""
         return f"{self.prefix}-cases"
 
+    def packer_group(self, topic: str, source: str) -> str:
+        """The group of those who read somebody else's topic as a source."""
+        return f"{self.prefix}-pack-{topic}-{source}"
+
     def transactional_id(self, stage: Stage, partition: int) -> str:
         """Who writes for one partition of a stage; whoever takes it over fences the one before."""
         return f"{self.prefix}-{stage}-{partition}"

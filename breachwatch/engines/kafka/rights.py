@@ -34,8 +34,14 @@ class Right:
         return f"{to} {operations} {resources}{pattern}"
 
 
-def rights(streams: Mapping[str, Stream], names: Names) -> list[Right]:
-    """Everything that is needed, process by process; `topics` is whoever runs `breachwatch topics`."""
+def rights(streams: Mapping[str, Stream], names: Names, packed: Iterable[tuple[str, str]] = ()) -> list[Right]:
+    """Everything that is needed, process by process; `topics` is whoever runs `breachwatch topics`.
+
+    Args:
+        streams: as `load_streams` gave them.
+        names: what things are called here.
+        packed: (topic, group) of other people's topics that collectors read.
+    """
     every = (f"{names.prefix}.",)
     seeing = ("Describe", "DescribeConfigs")
     found = [Right("topics", ("Create", "Alter", "AlterConfigs", *seeing), "topic", every, prefixed=True)]
@@ -47,6 +53,9 @@ def rights(streams: Mapping[str, Stream], names: Names) -> list[Right]:
             found.append(Right(process, ("Read", "Describe"), "topic", read))
     groups = {"worker": names.detection_group, "clock": names.cases_group}
     found += [Right(process, ("Read", "Describe"), "group", (group,)) for process, group in groups.items()]
+    for topic, group in packed:
+        found.append(Right("collect", ("Read", "Describe"), "topic", (topic,)))
+        found.append(Right("collect", ("Read", "Describe"), "group", (group,)))
     writers = tuple(names.transactional_id(stage, 0).removesuffix("0") for stage in ("match", "correlate"))
     found.append(Right("worker", ("Write", "Describe"), "transactional-id", writers, prefixed=True))
     order = ("topics", *PROCESSES)
