@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.kafka.cluster import Cluster, start_broker, stop_broker
 from bench.kafka.latency import latency
+from bench.kafka.tables import faust_counts, our_alerts
 from bench.kafka.takeover import take_over
 from bench.kafka.throughput import Figures, Sizes, lane, scaled
 
@@ -67,6 +68,17 @@ async def taking_over(cluster: Cluster, given: argparse.Namespace, folder: Path)
     )
 
 
+async def tables(cluster: Cluster, given: argparse.Namespace, folder: Path) -> None:
+    print(f"\n{'kill -9 while it counts':<44}{'kills':>6}{'keys wrong':>14}{'events off':>12}{'events/s':>10}")
+    for guarantee in ("at_least_once", "exactly_once"):
+        found = await faust_counts(cluster, guarantee, given.counted, given.kills, folder)
+        wrong, how = f"{found.wrong} of {found.keys}", "" if found.done else "  (never came to its end)"
+        title = f"Faust table, rocksdict, {guarantee}"
+        print(f"{title:<44}{found.kills:>6}{wrong:>14}{found.off:>12,}{found.rate:>10,.0f}{how}")
+    killed, equal = await our_alerts(cluster, given.events, given.kills, folder)
+    print(f"{'breachwatch worker':<44}{killed:>6}  alerts {'equal' if equal else 'DIFFER'}")
+
+
 async def run(given: argparse.Namespace) -> None:
     cluster = Cluster(start_broker())
     with tempfile.TemporaryDirectory(prefix="bench-kafka-", ignore_cleanup_errors=True) as name:
@@ -80,6 +92,8 @@ async def run(given: argparse.Namespace) -> None:
             await waiting(cluster, given, folder)
         if "takeover" in given.only:
             await taking_over(cluster, given, folder)
+        if "tables" in given.only:
+            await tables(cluster, given, folder)
 
 
 def main() -> None:
@@ -92,6 +106,8 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=20_000, help="events a second of the latency part")
     parser.add_argument("--seconds", type=int, default=60, help="how long the latency part lasts")
     parser.add_argument("--groups", type=int, default=1_000_000, help="groups remembered when a worker is killed")
+    parser.add_argument("--counted", type=int, default=60_000, help="events that Faust's table counts")
+    parser.add_argument("--kills", type=int, default=6, help="how often a counting process is killed")
     parser.add_argument("--core", type=int, default=None, help="the core that each way is pinned to")
     parser.add_argument("--keep", type=Path, help="a folder for what the processes say, kept afterwards")
     given = parser.parse_args()

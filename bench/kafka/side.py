@@ -243,9 +243,17 @@ def clock(job: dict[str, Any]) -> None:
     latency.clock(job)
 
 
+def table(job: dict[str, Any]) -> None:
+    """See `tables.py`."""
+    from bench.kafka import tables
+
+    tables.table(job)
+
+
 WAYS: dict[str, Callable[[dict[str, Any]], None]] = {
     "worker": worker,
     "load": load,
+    "table": table,
     "clock": clock,
     "floor": floor,
     "confluent": confluent,
