@@ -93,7 +93,7 @@ class KafkaHost:
         self._detector, self._sharding = stages.detector(), stages.sharding()
         minutes = (NOW + timedelta(minutes=2 * n) for n in count())  # so that no alert is paced
         self._taker = AlertTaker(self._brokers, self._names, case_plane.take, lambda: next(minutes), waypoint=waypoint)
-        self._around = Surroundings(self._brokers.client(), None, waypoint)
+        self._around = Surroundings(self._brokers.client(), waypoint=waypoint)
         sides = Sides(self._names, self.partitions, self.partitions, "host")
         makers: Mapping[Any, Callable[[int], Any]] = {
             "match": lambda at: MatchStage(

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+from breachwatch.detection.correlating.correlator import ROOM_BYTES
 from breachwatch.engines.kafka.app import make_app, stop_app
 from breachwatch.engines.kafka.connection import Connection
 from breachwatch.engines.kafka.correlate_stage import CorrelateStage, Sharding
@@ -116,7 +117,11 @@ class KafkaEngine:
         if stage == "match":
             router = self._sharding.router
             return MatchStage(partition, self._sides, self._detector, router, self._now_us, self._observer)
-        return CorrelateStage(partition, self._sides, self._sharding, self._observer)
+        return CorrelateStage(partition, self._sides, self._sharding, self._observer, self._room)
+
+    def _room(self) -> int:
+        """Bytes for the windows of one partition: all that this process has share what a process may take."""
+        return ROOM_BYTES // max(1, len(self._hub.of("correlate")) if self._hub else 1)
 
     def _now_us(self) -> int:
         return to_microseconds(self._now())
@@ -133,10 +138,13 @@ class KafkaEngine:
         await self._connection.wait_until_open([self._names.records])
         clients = self._connection.client()
         self._loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="breachwatch-stages") as thread:
+        with (
+            ThreadPoolExecutor(1, "breachwatch-match") as matching,
+            ThreadPoolExecutor(1, "breachwatch-correlate") as own,
+        ):
             async with Reader(clients, map(self._names.topic, _TOPICS)) as reader:
                 self._sides = await self._look_at_topics(reader)
-                around = Surroundings(clients, thread, self._waypoint, self._observer)
+                around = Surroundings(clients, {"match": matching, "correlate": own}, self._waypoint, self._observer)
                 self._hub = Hub(self._names, self._make, around, reader)
                 self._watchdog = Watchdog(
                     self._names, self._hub, reader, time.monotonic, self._stalled,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,6 +19,9 @@ from breachwatch.kernel.time import to_microseconds
 log = logging.getLogger(__name__)
 UNREADABLE = "unreadable"
 """The source under which Kafka records are counted that are no chunks."""
+
+SEQUENCE = "breachwatch-sequence"
+"""Kafka header of matches: the how-manieth from this partition of records to that partition of matches, from 1."""
 
 _TICK_US = 1_000_000
 NowUs = Callable[[], int]
@@ -81,15 +84,16 @@ class MatchStage:
             ValueError: the checkpoint is none.
         """
         if CHECKPOINT in stored:
-            self._progress = unpack_progress(stored[CHECKPOINT])
+            self._progress = replace(unpack_progress(stored[CHECKPOINT]), broken_rules={}, worker=self._sides.worker)
         self._untold = [dict(self._progress.clocks) for _ in self._untold]
         known = self._progress.sent
         self._sent = [known[target] if target < len(known) else 0 for target in range(self._sides.matches)]
         return self._progress.offset
 
     def swap(self, detector: Detector, router: Routing) -> Effects | None:
-        """Go on with these; nothing is stored that depends on them."""
+        """Go on with these; nothing is stored that depends on them, but which rules are off."""
         self._detector, self._router = detector, router
+        self._progress = replace(self._progress, broken_rules={})
         return None
 
     def work(self, taken: Sequence[Taken]) -> Effects:
@@ -124,7 +128,7 @@ class MatchStage:
         way = Way(received, began, self._now_us()).packed() if received else b""
         effects = self._sending(matches, way)
         effects.outputs += [self._letter(one) for one in dead]
-        effects.urgent = True
+        effects.urgent = bool(matches or dead)
         effects.told.append(partial(self._tell, tallies, len(matches)))
         return effects
 
@@ -133,6 +137,7 @@ class MatchStage:
         if until_us - self._progress.received_us < _TICK_US:
             return None
         self._advance(self._progress.offset, until_us, {}, {}, {})
+        self._ticked_us = 0
         return self._sending((), b"")
 
     def status(self) -> Mapping[str, Any]:
@@ -170,15 +175,13 @@ class MatchStage:
         totals = dict(known.totals)
         for source, tally in tallies.items():
             totals[source] = totals.get(source, Tally()) + tally
-        self._progress = Progress(
-            self._partition,
-            offset,
-            max(known.received_us, received_us),
-            totals,
-            {**known.broken_rules, **broken},
-            self._sides.worker,
-            newest,
-            known.sent,
+        self._progress = replace(
+            known,
+            offset=offset,
+            received_us=max(known.received_us, received_us),
+            totals=totals,
+            broken_rules={**known.broken_rules, **broken},
+            clocks=newest,
         )
 
     def _say_broken(self, broken: Mapping[str, str]) -> None:
@@ -197,14 +200,14 @@ class MatchStage:
         """Matches to where they are counted; a tick to every other partition if the last is a second old."""
         now = self._now_us()
         by_target = self._router.split(matches, self._sides.matches) if matches else {}
-        ticking = not matches or abs(now - self._ticked_us) >= _TICK_US
+        ticking = abs(now - self._ticked_us) >= _TICK_US
         if ticking:
             self._ticked_us = now
         effects = Effects()
         for target in range(self._sides.matches):
             if target in by_target or ticking:
                 effects.outputs += self._to(target, by_target.get(target, {}), way)
-        self._progress = _with_sent(self._progress, self._sent)
+        self._progress = replace(self._progress, sent=tuple(self._sent))
         effects.changes[CHECKPOINT] = pack_progress(self._progress)
         return effects
 
@@ -229,20 +232,3 @@ class MatchStage:
 
     def _letter(self, letter: DeadLetter) -> Output:
         return Output(self._sides.names.dead_letters, letter.source.encode(), pack_dead_letter(letter))
-
-
-SEQUENCE = "breachwatch-sequence"
-"""Kafka header of matches: the how-manieth from this partition of records to that partition of matches, from 1."""
-
-
-def _with_sent(progress: Progress, sent: Sequence[int]) -> Progress:
-    return Progress(
-        progress.partition,
-        progress.offset,
-        progress.received_us,
-        progress.totals,
-        progress.broken_rules,
-        progress.worker,
-        progress.clocks,
-        tuple(sent),
-    )

@@ -37,12 +37,13 @@ class Place:
 class Surroundings:
     """What all partitions of a process share.
 
-    `clients`: how aiokafka's clients reach the brokers. `thread`: where stages work. `waypoint`: told of
+    `clients`: how aiokafka's clients reach the brokers. `threads`: where each stage works; one thread a stage, since a
+    detector is used by one thread at a time. `waypoint`: told of
     `kafka:after-read`, `after-match`, `before-commit`, `in-transaction` and `after-commit`.
     """
 
     clients: Mapping[str, Any]
-    thread: Executor | None = None
+    threads: Mapping[Stage, Executor] | None = None
     waypoint: Waypoint = passing
     observer: Observer = field(default_factory=lambda: SILENT)
 
@@ -166,4 +167,5 @@ class Processor:
         return self._stage
 
     async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._around.thread, work, *args)
+        thread = self._around.threads[self.place.stage] if self._around.threads else None
+        return await asyncio.get_running_loop().run_in_executor(thread, work, *args)

@@ -12,7 +12,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "worker": ("match", "correlate"),
     "clock": ("cases",),
 }
-"""Process to the roles of `topics/` that it has; desk and couriers know nothing of Kafka."""
+"""Process to the roles of `topics/` that it has. The desk only looks on, and couriers know nothing of Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,9 @@ def rights(streams: Mapping[str, Stream], names: Names, packed: Iterable[tuple[s
         found.append(Right("collect", ("Read", "Describe"), "group", (group,)))
     writers = tuple(names.transactional_id(stage, 0).removesuffix("0") for stage in ("match", "correlate"))
     found.append(Right("worker", ("Write", "Describe"), "transactional-id", writers, prefixed=True))
-    order = ("topics", *PROCESSES)
+    found.append(Right("console", ("Read", "Describe"), "topic", (names.progress,)))
+    found.append(Right("console", ("Describe",), "topic", (names.records,)))
+    order = ("topics", *PROCESSES, "console")
     return sorted(found, key=lambda right: order.index(right.process))
 
 
