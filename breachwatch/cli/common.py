@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,15 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from breachwatch import wiring
 from breachwatch.cli.logs import LogFormat, log_to, says_json
@@ -172,3 +180,15 @@ def progress(total_bytes: int, what: str) -> "Iterator[wiring.Advance]":
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(what, total=total_bytes)
         yield lambda size: progress.advance(task, size)
+
+
+@contextmanager
+def counting(what: str) -> "Iterator[tuple[Callable[[int], object], wiring.Advance]]":
+    """A bar on a terminal while a number of things is worked through that is not known at first.
+
+    Yields what is to be told of that number, and what of each further number done.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda total: progress.update(task, total=total), lambda size: progress.advance(task, size)

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from breachwatch.wiring.backfill import build_backfill, build_topic_replay
     from breachwatch.wiring.cache import Cache, NoCache
     from breachwatch.wiring.clock import now
     from breachwatch.wiring.clocking import build_clock
@@ -49,6 +50,7 @@ __all__ = [
     "Tree",
     "add_member",
     "apply_topics",
+    "build_backfill",
     "build_clock",
     "build_collect",
     "build_console",
@@ -58,6 +60,7 @@ __all__ = [
     "build_proposal",
     "build_replay",
     "build_service",
+    "build_topic_replay",
     "build_tree",
     "build_tuning",
     "build_worker",
@@ -93,6 +96,8 @@ _HOMES = {
     "Process": "process",
     "build_console": "console",
     "build_courier": "courier",
+    "build_backfill": "backfill",
+    "build_topic_replay": "backfill",
     "build_clock": "clocking",
     "build_collect": "collect",
     "build_worker": "worker",
