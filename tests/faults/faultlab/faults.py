@@ -17,6 +17,7 @@ from faultlab.load import large
 
 Fault = Callable[[Cluster, int], Awaitable[str]]
 _CHUNKS = 80
+_AT_WORK = 4
 
 
 @contextlib.asynccontextmanager
@@ -70,11 +71,15 @@ async def passes(cluster: Cluster, seconds: float) -> None:
 
 
 async def worker_killed(cluster: Cluster, scale: int) -> str:
-    """`kill -9` of a worker at random, at a random moment after something was done again; `scale` times two."""
+    """`kill -9` of a worker at random, at a random moment: at work, while partitions are moved, while state is read.
+
+    `scale` times two. Often enough there is a pause until something was done, so that there is something to lose.
+    """
     chance = random.Random(cluster.sent)  # noqa: S311
     async with under_load(cluster), Reader(cluster.connection.client()) as reader:
-        for _ in range(2 * scale):
-            await done(cluster, reader)
+        for kill in range(2 * scale):
+            if kill % _AT_WORK == 0:
+                await done(cluster, reader)
             await moved(cluster, chance.randint(1, 40))
             cluster.signal(chance.choice(cluster.workers), signal.SIGKILL)
     return f"{2 * scale} kills"

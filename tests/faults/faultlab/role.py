@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from breachwatch.engines.kafka import engine, hub
+from breachwatch.engines.kafka import app, engine, hub
 from breachwatch.kernel.errors import BreachwatchError
 from breachwatch.settings import read_settings
 from breachwatch.wiring import clocking, courier, worker
 from breachwatch.wiring.clock import now
 
 _PATIENCE = 6.0
+_SESSION, _HEARTBEAT = 3.0, 0.75  # half of what is usual: whoever dies is missed sooner
 _END_WITH_PARENT = 1  # prctl(PR_SET_PDEATHSIG, ...)
 
 
@@ -29,6 +30,7 @@ def main(role: str, settings_file: Path, number: str) -> int:
     settings = read_settings(settings_file)
     build: Any = {"worker": worker.build_worker, "clock": clocking.build_clock, "courier": courier.build_courier}[role]
     handles = Handles(settings_file.parent, number)
+    app.SESSION_SECONDS, app.HEARTBEAT_SECONDS = _SESSION, _HEARTBEAT
     worker.now = handles.now  # type: ignore[assignment]
     hub.Hub.hand = handles.handing(hub.Hub.hand)  # type: ignore[method-assign]
     (engine.KafkaEngine.__init__.__kwdefaults__ or {})["patience"] = _PATIENCE
