@@ -48,7 +48,7 @@ def on(bootstrap: str, work: Any) -> Any:
     """What `work` gives of a visit to the broker."""
 
     async def visit() -> Any:
-        async with open_admin(connection([bootstrap], tls=False)) as admin:
+        async with open_admin(connection(bootstrap.split(","), tls=False)) as admin:
             return await work(admin)
 
     return asyncio.run(visit())
@@ -128,6 +128,24 @@ def test_partitions_are_added_where_that_hurts_nobody_and_refused_where_it_would
     assert f"{kafka_prefix}.alerts: partitions is 6, wanted 8 (you: with more partitions values would lose" in told.err
     assert f"{kafka_prefix}.facts: partitions is 3, wanted 2 (you: Kafka takes no partition away" in told.err
     assert "records" not in told.err
+
+
+def test_with_three_copies_two_must_have_a_value_and_one_broker_may_be_away(
+    breachwatch: Any, three_kafkas: Any, tmp_path: Path
+) -> None:
+    prefix = three_kafkas.prefix()
+    text = SETTINGS.format(bootstrap=three_kafkas.bootstrap.replace(",", '", "'), prefix=prefix) + "replication = 3\n"
+    (tmp_path / "breachwatch.toml").write_text(text, encoding="utf-8")
+    assert breachwatch("topics", "apply").code == 0
+
+    async def look(admin: TopicAdmin) -> Topic:
+        return (await admin.found({f"{prefix}.records"}))[f"{prefix}.records"]
+
+    topic = on(three_kafkas.bootstrap, look)
+    assert (topic.replication, topic.config["min.insync.replicas"]) == (3, "2")
+    three_kafkas.kill(3)
+    assert breachwatch("topics", "check").code == 0
+    assert breachwatch("topics", "apply").code == 0
 
 
 def test_more_copies_than_there_are_brokers_is_a_mistake_in_the_settings(breachwatch: Any, settings: Path) -> None:
@@ -211,13 +229,14 @@ def test_rights_are_printed_to_be_read_and_run(breachwatch: Any, settings: Path,
     assert done.code == 0
     said = done.out.splitlines()
     titles = [line for line in said if line.startswith("#")]
-    assert titles == [f"# breachwatch {name}" for name in ("topics", "collect", "worker", "clock")]
+    assert titles == [f"# breachwatch {name}" for name in ("topics", "collect", "worker", "clock", "console")]
     assert all(f"User:{kafka_prefix}-" in line for line in said if line not in titles)
     assert {line["process"] for line in breachwatch("topics", "rights", "--json").lines} == {
         "topics",
         "collect",
         "worker",
         "clock",
+        "console",
     }
 
 
