@@ -178,7 +178,7 @@ class Spool:
                 if records <= 0 or size_bytes <= 0:
                     break
             found.close()
-        return [Packed(*row[:6], self._unsealed(*row)) for row in rows]
+        return [Packed(*(*row[:6], self._unsealed(*row))) for row in rows]
 
     def _unsealed(
         self, offset: int, source: str, origin: str, ordinal: int, count: int, received_us: int, body: bytes
