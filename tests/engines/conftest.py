@@ -69,18 +69,18 @@ def real_stages() -> RealStages:
 
 
 @pytest.fixture(scope="session")
-def _small_stages() -> Any:
+def small_stages() -> Any:
     return beside("small_stages")
 
 
 @pytest.fixture
-def words(_small_stages: Any) -> Any:
+def words(small_stages: Any) -> Any:
     """The small stages and values as one namespace, since test folders are no packages."""
 
     class Words:
-        Detector, Correlator = _small_stages.WordDetector, _small_stages.CountCorrelator
-        alert, chunk = staticmethod(_small_stages.alert), staticmethod(_small_stages.chunk)
-        key, start = KEY, _small_stages.START
+        Detector, Correlator = small_stages.WordDetector, small_stages.CountCorrelator
+        alert, chunk = staticmethod(small_stages.alert), staticmethod(small_stages.chunk)
+        key, start = KEY, small_stages.START
 
     return Words
 
