@@ -92,6 +92,7 @@ class Correlation:
     sets of inputs (by index) of which one must be complete; for `temporal_ordered` the inputs' own order counts.
     `sources`: names of all sources whose events can get here; `lateness_us`: the most lenient allowed lateness among
     them. `shape`: changes when stored windows of an earlier edition of the rule make no sense any more.
+    `earlier_shapes`: by what earlier versions of the program called the same; their windows go on.
     """
 
     playbook: str
@@ -114,6 +115,7 @@ class Correlation:
     shape: str
     percentile: int = 0
     exact_up_to: int = EXACT_VALUES
+    earlier_shapes: tuple[str, ...] = ()
 
     @property
     def at_least(self) -> int:

@@ -71,6 +71,7 @@ class Correlator:
         self._shares_clocks = clocks is not None
         self._changed: dict[Window, None] = {}
         self._gone: set[str] = set()
+        self._renamed: dict[str, bytes] = {}
         self._short: Counter[str] = Counter()
         self._refused: list[str] = []
 
@@ -264,7 +265,7 @@ class Correlator:
 
     def drain_changes(self) -> list[tuple[str, bytes | None]]:
         """(key, blob) of all state changed since the last drain, None to delete: store it with the offset."""
-        changes: dict[str, bytes | None] = dict.fromkeys(self._gone)
+        changes: dict[str, bytes | None] = {**dict.fromkeys(self._gone), **self._renamed}
         for window in self._changed:
             changes.update(changes_of(window))
         for shelf in self._shelves:
@@ -272,7 +273,7 @@ class Correlator:
         if self._clocks.changed and not self._shares_clocks:
             changes[CLOCKS] = stored_clocks(self._clocks)
             self._clocks.changed = False
-        self._changed, self._gone = {}, set()
+        self._changed, self._gone, self._renamed = {}, set(), {}
         return list(changes.items())
 
     def snapshot(self) -> Iterator[tuple[str, bytes]]:
@@ -296,6 +297,7 @@ class Correlator:
         found: Stored = sorted_out(blobs, self._shelves)
         self._gone.update(found.unowned)
         self._refused.extend(found.refused)
+        self._renamed.update(found.renamed)
         for shelf, windows in found.windows:
             for window in sorted(windows, key=lambda each: each.touched):
                 shelf.put_back(window)

@@ -18,12 +18,16 @@ CLOCKS = "clocks"
 
 @dataclass(slots=True)
 class Stored:
-    """`unowned`: keys that nobody needs any more. `refused`: what could not be read, and why."""
+    """`unowned`: keys that nobody needs any more. `refused`: what could not be read, and why.
+
+    `renamed`: what an earlier version stored under another name, to be stored under this one.
+    """
 
     windows: list[tuple[Shelf, list[Window]]] = field(default_factory=list)
     pages: list[tuple[Shelf, list[tuple[str, bytes]]]] = field(default_factory=list)
     unowned: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
+    renamed: dict[str, bytes] = field(default_factory=dict)
 
 
 def stored_clocks(clocks: Clocks) -> bytes:
@@ -52,6 +56,7 @@ def sorted_out(blobs: dict[str, bytes], shelves: Sequence[Shelf]) -> Stored:
         shelves: empty ones, to which windows and pages of rows may belong.
     """
     found = Stored()
+    _rename(blobs, shelves, found)
     for shelf in shelves:
         pages = [(key, blob) for key, blob in blobs.items() if shelf.rows.owns(key)]
         for key, _ in pages:
@@ -60,6 +65,17 @@ def sorted_out(blobs: dict[str, bytes], shelves: Sequence[Shelf]) -> Stored:
             found.pages.append((shelf, pages))
     _windows(blobs, shelves, found)
     return found
+
+
+def _rename(blobs: dict[str, bytes], shelves: Sequence[Shelf], found: Stored) -> None:
+    """Pages of rows that an earlier version wrote get the names of today."""
+    rows = [key for key in blobs if is_rows(key)]
+    strange = [key for key in rows if not any(shelf.rows.owns(key) for shelf in shelves)]
+    for key in strange:
+        name = next(filter(None, (shelf.rows.named_anew(key) for shelf in shelves)), "")
+        if name and name not in blobs:
+            blobs[name] = found.renamed[name] = blobs.pop(key)
+            found.unowned.add(key)
 
 
 def _windows(blobs: Mapping[str, bytes], shelves: Sequence[Shelf], found: Stored) -> None:
@@ -74,7 +90,11 @@ def _windows(blobs: Mapping[str, bytes], shelves: Sequence[Shelf], found: Stored
             heads[key] = blob
         else:
             pages.setdefault(owner, {})[key] = blob
-    by_rule = {(each.correlation.playbook, each.correlation.id, each.correlation.shape): each for each in shelves}
+    by_rule = {
+        (each.correlation.playbook, each.correlation.id, shape): each
+        for each in shelves
+        for shape in (*each.correlation.earlier_shapes, each.correlation.shape)
+    }
     made: dict[int, tuple[Shelf, list[Window]]] = {}
     for key, blob in heads.items():
         own = pages.pop(key, {})

@@ -37,15 +37,21 @@ class Line:
     events: list[tuple[list[Any], bytes | None]]
 
 
+def _home(correlation: Correlation, shape: str) -> str:
+    return f"{correlation.playbook}/{derive('r', correlation.playbook, correlation.id, shape)}/"
+
+
 class RowPages:
     """Which pages of one correlation are being filled, and on which something lives.
 
-    `home`: what the keys of its pages begin with. `page`: the number of the one being filled. `fresh`: by number, the
-    events that were not given out yet, to which more are added. `clock`: the latest that was told, in microseconds.
+    `home`: what the keys of its pages begin with; `earlier_homes`: what they began with once. `page`: the number of the
+    one being filled. `fresh`: by number, the events that were not given out yet, to which more are added. `clock`: the
+    latest that was told, in microseconds.
     """
 
     def __init__(self, correlation: Correlation) -> None:
-        self.home = f"{correlation.playbook}/{derive('r', correlation.playbook, correlation.id, correlation.shape)}/"
+        self.home = _home(correlation, correlation.shape)
+        self.earlier_homes = tuple(_home(correlation, shape) for shape in correlation.earlier_shapes)
         self.page = 0
         self.fresh: dict[int, list[bytes]] = {0: []}
         self.clock = 0

@@ -276,6 +276,11 @@ class Rows:
         """Whether a key of the store is one of this correlation's pages."""
         return key.startswith(self._pages.home)
 
+    def named_anew(self, key: str) -> str:
+        """What a page is called now that an earlier version called so; empty if it is not one of these."""
+        home = next((home for home in self._pages.earlier_homes if key.startswith(home)), "")
+        return self._pages.home + key.removeprefix(home) if home else ""
+
     def restore(self, pages: Iterable[tuple[str, bytes]], windows: Container[Name]) -> list[str]:
         """Continue from stored pages. A group that is a window by now has left its row.
 

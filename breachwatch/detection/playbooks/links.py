@@ -342,6 +342,7 @@ class _Linker:
             alerts=alerts,
             raises_incident=meaning is not None and bool(draft.names & set(meaning.raises_incident)),
             shape=shape,
+            earlier_shapes=(blake2b(repr((terms.kind, inputs, group)).encode(), digest_size=8).hexdigest(),),
             percentile=terms.percentile,
             exact_up_to=terms.exact_up_to,
         )
