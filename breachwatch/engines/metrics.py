@@ -42,6 +42,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("breachwatch_reloads_total", "counter", "Readings of changed rules, by what came of them.", ("result",)),
     # How the streams move
     Metric("breachwatch_lag", "gauge", "Kafka records that wait in a partition assigned here.", ("topic", "partition")),
+    Metric("breachwatch_backlog_chunks", "gauge", "Chunks in Kafka that nobody matched yet, whoever should."),
     Metric("breachwatch_assigned_partitions", "gauge", "Partitions that a stage has here.", ("stage",)),
     Metric("breachwatch_batch_seconds", "histogram", "From taking a batch to acknowledging it.", ("stage",), _QUICK),
     Metric("breachwatch_transaction_seconds", "histogram", "Making effects durable.", ("stage",), _QUICK),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from breachwatch.engines.prometheus import Read, Reading, gauges
 from breachwatch.engines.status import Watching
@@ -100,3 +100,8 @@ def of_troubles(status: Callable[[], Mapping[str, object]] | None, watches: Iter
         return gauges({"breachwatch_troubles": count})
 
     return read
+
+
+def of_backlog(status: Callable[[], Mapping[str, Any]]) -> Read:
+    """What waits in Kafka to be matched, as the desk sees it: also when no worker is there to tell."""
+    return lambda: gauges({"breachwatch_backlog_chunks": status()["waiting_chunks"]})

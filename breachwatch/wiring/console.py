@@ -5,6 +5,7 @@ from typing import Any
 
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.overview import Overview
+from breachwatch.engines.readings import of_backlog
 from breachwatch.engines.status import service_status
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.ledger.keys import open_master_key
@@ -41,6 +42,7 @@ def build_console(settings: Settings, *, waypoint: Waypoint = passing) -> Proces
     desk, url = build_desk(case, status)
     seeing.watch_store(case.store)
     seeing.watch_troubles(status)
+    seeing.reads("backlog", of_backlog(overview.status))
 
     def close() -> None:
         case.store.close()

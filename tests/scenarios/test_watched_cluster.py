@@ -77,6 +77,7 @@ def test_a_breach_is_seen_through_every_process_and_names_nobody(cluster: Cluste
     assert 0 < fresh["breachwatch_clock_margin_seconds",] <= 72 * 3600
     assert told(cluster, "courier")["breachwatch_mail_total", "team_mail", "accepted"] == 1
     assert told(cluster, "up")["breachwatch_ready", "worker"] == 1
+    wait_until(lambda: told(cluster, "console").get(("breachwatch_backlog_chunks",)) == 0, "all to be matched")
     roles: tuple[Role, ...] = ("up", "collect", "worker", "clock", "courier", "console")
     for role in roles:
         address = address_of(cluster.settings, role)
