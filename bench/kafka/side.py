@@ -61,7 +61,7 @@ def worker(job: dict[str, Any]) -> None:
 
     from bench.kafka.traffic import content
     from breachwatch.detection.correlating.routing import Router
-    from breachwatch.detection.correlating.sharding import ShardedCorrelator
+    from breachwatch.detection.correlating.sharding import Room, ShardedCorrelator
     from breachwatch.detection.detector import Detector
     from breachwatch.engines.kafka.connection import connection
     from breachwatch.engines.kafka.correlate_stage import Sharding
@@ -71,11 +71,12 @@ def worker(job: dict[str, Any]) -> None:
     from breachwatch.kernel.pseudonyms import pseudonymiser
 
     rules, sources = content(job["rules"])
+    room = Room()
     engine = KafkaEngine(
         connection([job["brokers"]], tls=False),
         Names(job["prefix"]),
         Detector(rules, sources, pseudonymiser(KEY)),
-        Sharding(Router(rules), lambda: ShardedCorrelator(rules)),
+        Sharding(Router(rules), lambda: ShardedCorrelator(rules, room=room)),
         lambda: datetime.now(UTC),
         worker=job.get("worker", "one"),
     )

@@ -22,7 +22,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench.kafka.cluster import ROOT, Cluster, Open, follow
-from bench.kafka.throughput import CACHE, all_done, expected, heard, side
+from bench.kafka.throughput import CACHE, all_done, expected, hear, side
 from bench.kafka.traffic import chunks
 from breachwatch.engines.final import canonical_json
 from breachwatch.engines.kafka.names import Names
@@ -30,14 +30,15 @@ from breachwatch.engines.kafka.names import Names
 ROCKSDICT = "rocksdict==0.3.29"
 KEYS, PARTITIONS = 500, 4
 _LIVES = (4.0, 9.0)
-_PATIENCE = 240.0
+_PATIENCE, _CALM_PATIENCE = 180.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What came of it. `wrong`: keys whose count is not the truth; `off`: how many events that is in all.
 
-    `rate`: events a second without a death; `done`: whether everything was taken before patience ended.
+    `rate`: events a second without a death, 0 if it never ended. `done`: whether everything was taken before patience
+    ended.
     """
 
     guarantee: str
@@ -102,7 +103,10 @@ async def _undisturbed(
     """Events a second of another group on the same topic, nobody killed."""
     other = {**job, "app": f"{prefix}-calm", "folder": job["folder"] + "-calm", "events": events}
     with side("table", other, folder, python=python) as process:
-        said = await asyncio.to_thread(heard, process)
+        try:
+            said = await hear(process, _CALM_PATIENCE)
+        except TimeoutError:
+            return 0.0
         return float(said["events"] / said["seconds"])
 
 
@@ -174,7 +178,7 @@ def table(job: dict[str, Any]) -> None:
             loghandlers=[],
         )
         counts = app.Table("counts", default=int, partitions=PARTITIONS, options={"driver": "rocksdict"})
-        events = app.topic(job["topic"], value_type=bytes)
+        events = app.topic(job["topic"], value_serializer="raw")
 
         @app.agent(events)
         async def count(stream: Any) -> None:

@@ -80,6 +80,22 @@ def heard(process: "subprocess.Popen[str]") -> dict[str, Any]:
     raise RuntimeError(f"a way ended early, with {process.wait()}; its log lies beside its job")
 
 
+async def hear(process: "subprocess.Popen[str]", patience: float = 300.0) -> dict[str, Any]:
+    """As `heard`, for so many seconds; a side that says nothing is ended.
+
+    Raises:
+        TimeoutError: it said nothing.
+    """
+    saying = asyncio.create_task(asyncio.to_thread(heard, process))
+    done, _ = await asyncio.wait({saying}, timeout=patience)
+    if done:
+        return saying.result()
+    process.kill()
+    await asyncio.wait({saying})
+    saying.exception()
+    raise TimeoutError("a way says nothing")
+
+
 def ended(process: "subprocess.Popen[str]") -> dict[str, Any]:
     """What a worker says when it is told to stop."""
     process.send_signal(signal.SIGTERM)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from breachwatch.detection.correlating.routing import Router
-from breachwatch.detection.correlating.sharding import ShardedCorrelator
+from breachwatch.detection.correlating.sharding import Room, ShardedCorrelator
 from breachwatch.detection.detector import Detector
 from breachwatch.detection.playbooks.content import Content
 from breachwatch.engines.kafka.correlate_stage import Sharding
@@ -37,5 +37,6 @@ def stages_reader(live: LiveContent, pseudonymise: Pseudonymise) -> Callable[[],
 
 
 def sharding_of(content: Content) -> Sharding:
-    """What divides matches of this content, and correlates what falls to a partition."""
-    return Sharding(Router(content), lambda: ShardedCorrelator(content))
+    """What divides matches of this content, and correlates what falls to a partition; all partitions share one room."""
+    room = Room()
+    return Sharding(Router(content), lambda: ShardedCorrelator(content, room=room))

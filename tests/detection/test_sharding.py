@@ -16,7 +16,7 @@ from breachwatch.detection.correlating.correlator import Correlator
 from breachwatch.detection.correlating.families import families
 from breachwatch.detection.correlating.reception import Reception
 from breachwatch.detection.correlating.routing import Router
-from breachwatch.detection.correlating.sharding import ShardedCorrelator
+from breachwatch.detection.correlating.sharding import Room, ShardedCorrelator
 from breachwatch.detection.playbooks.content import Content, load_content, read_tree
 from breachwatch.detection.rules import SEPARATOR, Correlation, Input, Rule
 from breachwatch.engines.final import canonical_json
@@ -398,7 +398,22 @@ def test_an_event_from_the_future_keeps_its_group_no_longer_than_one_received_no
     assert worker.groups == 0
 
 
-def test_several_share_the_room_there_is_and_say_what_they_let_go() -> None:
+def test_partitions_of_one_process_share_the_room_there_is() -> None:
+    room = Room(2_000_000)
+    one, two = (ShardedCorrelator(CONTENT, room=room) for _ in range(2))
+    many = {MANYS: [_match(n, ip=str(n)) for n in range(3_000)]}
+    one.feed(many)
+    assert 1_000_000 < one.size < 2_000_000, "whoever is alone in need has nearly all of it"
+    two.feed(many)
+    assert two.size <= 1_000_000, "the second has an equal part at least"
+    one.feed({MANYS: [_match(3_001)]})
+    assert one.size + two.size <= 2_000_000
+    del two
+    one.feed(many)
+    assert one.size > 1_000_000, "what is let go of gives its part back"
+
+
+def test_what_there_is_no_room_for_goes_and_it_is_told() -> None:
     worker = ShardedCorrelator(CONTENT)
     worker.feed({MANYS: [_match(n, ip=str(n)) for n in range(1_000)]}, {"s": 0})
     full = worker.size

@@ -6,6 +6,7 @@ another partition, received before, may still be on their way.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from weakref import WeakSet
 
 from breachwatch.detection.correlating.clocks import Clocks
 from breachwatch.detection.correlating.correlator import ROOM_BYTES, Correlated, Correlator, order_of
@@ -19,6 +20,27 @@ _NEVER_MORE = 1 << 62
 _UNKNOWN = "matches left out, for their correlations are gone"
 
 
+class Room:
+    """Memory that the correlators of one process share. One that is let go of gives its part back.
+
+    Args:
+        room_bytes: how much there is, about.
+    """
+
+    def __init__(self, room_bytes: int = ROOM_BYTES) -> None:
+        self._room_bytes = room_bytes
+        self._members: WeakSet[ShardedCorrelator] = WeakSet()
+
+    def enter(self, correlator: "ShardedCorrelator") -> None:
+        """Share with this one too."""
+        self._members.add(correlator)
+
+    def left_for(self, correlator: "ShardedCorrelator") -> int:
+        """How much one may take: what the others leave, and an equal part in any case."""
+        others = sum(each.size for each in self._members if each is not correlator)
+        return max(self._room_bytes - others, self._room_bytes // max(len(self._members), 1))
+
+
 class ShardedCorrelator:
     """Runs every family of the content over the matches that a `Router` sent to one partition.
 
@@ -26,12 +48,13 @@ class ShardedCorrelator:
 
     Args:
         content: what `load_content` gave; the same as the router's.
-        room_bytes: how much memory it may take for what it remembers, about. May be set anew at any time, as when
-            several share what there is.
+        room_bytes: how much memory it may take for what it remembers, about. May be set anew at any time.
+        room: shared with others; then `room_bytes` follows from what they leave.
     """
 
-    def __init__(self, content: Content, *, room_bytes: int = ROOM_BYTES) -> None:
+    def __init__(self, content: Content, *, room_bytes: int = ROOM_BYTES, room: Room | None = None) -> None:
         self.room_bytes = room_bytes
+        self._room = room
         self._content = content
         self._families = {each.name: each for each in families(content)}
         self._clocks = Clocks()
@@ -42,6 +65,8 @@ class ShardedCorrelator:
         self._gone: list[str] = []
         self._short: Counter[str] = Counter()
         self._refused: list[str] = []
+        if room is not None:
+            room.enter(self)
 
     # ------------------------------------------------------------------ matches in, alerts out
 
@@ -106,6 +131,8 @@ class ShardedCorrelator:
 
     def _make_room(self) -> None:
         """Let the oldest quiet groups of the largest families go until all is no larger than there is room."""
+        if self._room is not None:
+            self.room_bytes = self._room.left_for(self)
         while self._size > self.room_bytes:
             before = self._size
             largest = max(self._sizes, key=self._sizes.__getitem__)
