@@ -18,6 +18,8 @@ Cut = Callable[[bytes, int], Sequence[bytes]]
 
 BATCH_BYTES = 1_000_000
 """A little less than a broker takes unless told otherwise (`max.message.bytes` 1,048,588)."""
+LARGEST_BYTES = 7 << 20
+"""A single value: what `topics/00-records.yml` has room for, with a margin."""
 RUN_BYTES = 256 << 10
 """So much goes to one partition before the next has its turn."""
 RUN_VALUES = 64
@@ -40,7 +42,7 @@ class TopicWriter:
         connection: how brokers are reached: arguments for aiokafka, `bootstrap_servers` among them.
         cut: makes smaller values of one that a broker refuses for its size.
         told: what an error of the client means.
-        limit_bytes: the largest value, and the largest batch; lowered by itself when a broker takes less.
+        limit_bytes: the largest value; lowered by itself when a broker takes less. Several go together up to 1 MB.
         run_bytes: how much goes to one partition before the next has its turn.
         first: the partition to begin with; any by default, so that many writers spread.
         patience: seconds after which a producer that acknowledged nothing is replaced by a new one.
@@ -53,7 +55,7 @@ class TopicWriter:
         cut: Cut,
         *,
         told: Callable[[BaseException], BreachwatchError] | None = None,
-        limit_bytes: int = BATCH_BYTES,
+        limit_bytes: int = LARGEST_BYTES,
         run_bytes: int = RUN_BYTES,
         first: int | None = None,
         patience: float = PATIENCE_SECONDS,
@@ -69,6 +71,7 @@ class TopicWriter:
         self._partitions: tuple[int, ...] = ()
         self._turn = random.randrange(1 << 16) if first is None else first  # noqa: S311 - no secret, only a spread
         self._in_run = (0, 0)
+        self._refused_bytes = 0
 
     async def write(self, values: Sequence[bytes]) -> None:
         """Write the values; all of them are with every replica in sync when this returns.
@@ -129,6 +132,7 @@ class TopicWriter:
             try:
                 acknowledged.result()
             except _TOO_LARGE:
+                self._refused_bytes = sum(map(len, run))
                 return list(values[sent:])
             sent += len(run)
         return []
@@ -139,7 +143,7 @@ class TopicWriter:
         size = 0
         for value in values:
             cost = len(value) + _OVERHEAD_BYTES
-            over = size + cost > self.limit_bytes
+            over = size + cost > min(self.limit_bytes, BATCH_BYTES)
             if run and (over or self._run_is_over()):
                 yield self._partition, run
                 run, size = [], 0
@@ -159,11 +163,11 @@ class TopicWriter:
         return self._partitions[self._turn % len(self._partitions)]
 
     async def _lower(self) -> None:
-        """Go on with a new producer, whose batches are half as large."""
+        """Go on with a new producer, and values and batches half as large as what was refused."""
         await self.close()
         if self.limit_bytes <= LEAST_LIMIT_BYTES:
             raise UnavailableError(f"{self.topic} takes not even {LEAST_LIMIT_BYTES:,} bytes at once")
-        self.limit_bytes = max(self.limit_bytes // 2, LEAST_LIMIT_BYTES)
+        self.limit_bytes = max(min(self.limit_bytes, self._refused_bytes) // 2, LEAST_LIMIT_BYTES)
         log.warning("%s takes less at once than asked; going on with %d bytes", self.topic, self.limit_bytes)
 
     # ------------------------------------------------------------------ the producer
