@@ -1,8 +1,9 @@
 """Asks the brokers which topics there are, makes those that are missing, and changes what it is told to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiokafka import errors
@@ -35,7 +36,8 @@ class TopicAdmin:
             ContentError: we may not see them.
             UnavailableError: a broker is away.
         """
-        described = {one["topic"]: one for one in await self._client.describe_topics() if one["topic"] in names}
+        seen = await self._asked(self._client.describe_topics)
+        described = {one["topic"]: one for one in seen if one["topic"] in names}
         configs = await self._configs(described)
         for one in described.values():
             self._raise_for(one["error_code"], one["topic"], "")
@@ -54,7 +56,7 @@ class TopicAdmin:
             return {}
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         told: dict[str, dict[str, str]] = {}
-        for response in await self._client.describe_configs(asked):
+        for response in await self._asked(partial(self._client.describe_configs, asked)):
             for code, message, _, name, entries in response.resources:
                 self._raise_for(code, name, message)
                 told[name] = {entry[0]: entry[1] or "" for entry in entries}
@@ -76,7 +78,7 @@ class TopicAdmin:
             NewTopic(one.topic.name, one.topic.partitions, one.topic.replication, topic_configs=dict(one.topic.config))
             for one in wanted
         ]
-        response = await self._client.create_topics(asked)
+        response = await self._asked(partial(self._client.create_topics, asked))
         made = []
         for name, code, *message in response.topic_errors:
             if code != errors.TopicAlreadyExistsError.errno:
@@ -87,8 +89,8 @@ class TopicAdmin:
 
     async def _until_ready(self, names: set[str]) -> None:
         for _ in range(_LOOKS):
-            seen = [one for one in await self._client.describe_topics() if one["topic"] in names]
-            led = [p["error_code"] == 0 for one in seen for p in one["partitions"]]
+            seen = [one for one in await self._asked(self._client.describe_topics) if one["topic"] in names]
+            led = [p["leader"] >= 0 for one in seen for p in one["partitions"]]
             if len(seen) == len(names) and led and all(led):
                 return
             await asyncio.sleep(_BETWEEN_LOOKS)
@@ -112,11 +114,12 @@ class TopicAdmin:
             else:
                 configs.setdefault(one.topic, []).append((one.what, _SET, one.wanted))
         if configs:
-            response = await self._client._send_request(_AlterConfigs(configs))  # aiokafka knows only the older form
+            request = _AlterConfigs(configs)  # of which aiokafka knows only the older form
+            response = await self._asked(partial(self._client._send_request, request))
             for code, message, _, name in response.responses:
                 self._raise_for(code, name, message)
         if partitions:
-            await self._client.create_partitions(partitions)
+            await self._asked(partial(self._client.create_partitions, partitions))
         await self._until_changed(changes)
 
     async def _until_changed(self, changes: Sequence[Difference]) -> None:
@@ -127,6 +130,19 @@ class TopicAdmin:
                 return
             await asyncio.sleep(_BETWEEN_LOOKS)
         raise UnavailableError("the brokers took the changes, but do not show them yet; look again in a while")
+
+    async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """What some broker answers; the client asks any of them, one that is away as well."""
+        looks = _LOOKS
+        while True:
+            try:
+                return await ask()
+            except errors.NodeNotReadyError:
+                looks -= 1
+                if not looks:
+                    raise
+            await asyncio.sleep(_BETWEEN_LOOKS)
+            await self._client._client.force_metadata_update()
 
     def _raise_for(self, code: int, topic: str, message: str | None) -> None:
         if code == 0:
