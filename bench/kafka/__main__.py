@@ -10,6 +10,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from bench.kafka import plan
 from bench.kafka.cluster import Cluster, start_broker, stop_broker
 from bench.kafka.latency import latency
 from bench.kafka.tables import faust_counts, our_alerts
@@ -79,6 +80,11 @@ async def tables(cluster: Cluster, given: argparse.Namespace, folder: Path) -> N
     print(f"{'breachwatch worker':<44}{killed:>6}  alerts {'equal' if equal else 'DIFFER'}")
 
 
+async def planned(cluster: Cluster, given: argparse.Namespace, folder: Path) -> None:
+    measured = await plan.measure(cluster, given.rules[0], given.events, folder)
+    print(f"\n{plan.table(measured)}")
+
+
 async def run(given: argparse.Namespace) -> None:
     cluster = Cluster(start_broker())
     with tempfile.TemporaryDirectory(prefix="bench-kafka-", ignore_cleanup_errors=True) as name:
@@ -94,6 +100,8 @@ async def run(given: argparse.Namespace) -> None:
             await taking_over(cluster, given, folder)
         if "tables" in given.only:
             await tables(cluster, given, folder)
+        if "plan" in given.only:
+            await planned(cluster, given, folder)
 
 
 def main() -> None:

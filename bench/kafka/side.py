@@ -81,10 +81,13 @@ def worker(job: dict[str, Any]) -> None:
         worker=job.get("worker", "one"),
     )
 
+    began: list[float] = []
+
     async def run() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         tell(ready=True)
+        began.append(time.process_time())
         await engine.run(stop)
 
     settle_memory()
@@ -97,7 +100,7 @@ def worker(job: dict[str, Any]) -> None:
         profiler.dump_stats(profile)
     else:
         asyncio.run(run())
-    tell(cpu=time.process_time(), peak_mib=peak_mib())
+    tell(cpu=time.process_time() - began[0], peak_mib=peak_mib())
 
 
 # ---------------------------------------------------------------------- peers

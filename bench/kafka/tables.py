@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -29,7 +30,7 @@ from breachwatch.engines.kafka.names import Names
 
 ROCKSDICT = "rocksdict==0.3.29"
 KEYS, PARTITIONS = 500, 4
-_LIVES = (4.0, 9.0)
+_LIVES, _START = (1.0, 4.0), 3.0
 _PATIENCE, _CALM_PATIENCE = 180.0, 60.0
 
 
@@ -78,6 +79,8 @@ async def faust_counts(cluster: Cluster, guarantee: str, events: int, kills: int
     done = False
     while not done and time.monotonic() < deadline:
         with side("table", job, folder, python=python) as process:
+            with suppress(TimeoutError, RuntimeError):
+                await hear(process, _CALM_PATIENCE)
             life = dice.uniform(*_LIVES) if killed < kills else deadline - time.monotonic()
             end = time.monotonic() + life
             while not done and time.monotonic() < end and process.poll() is None:
@@ -104,7 +107,8 @@ async def _undisturbed(
     other = {**job, "app": f"{prefix}-calm", "folder": job["folder"] + "-calm", "events": events}
     with side("table", other, folder, python=python) as process:
         try:
-            said = await hear(process, _CALM_PATIENCE)
+            await hear(process, _CALM_PATIENCE)
+            said = await hear(process, _PATIENCE)
         except TimeoutError:
             return 0.0
         return float(said["events"] / said["seconds"])
@@ -160,7 +164,7 @@ def table(job: dict[str, Any]) -> None:
 
     from bench.kafka.side import Watch
 
-    watch, ended = Watch(job.get("events", 1 << 60)), asyncio.Event()
+    watch, ended, begun = Watch(job.get("events", 1 << 60)), asyncio.Event(), asyncio.Event()
 
     async def run() -> None:
         app = library.App(
@@ -183,6 +187,9 @@ def table(job: dict[str, Any]) -> None:
         @app.agent(events)
         async def count(stream: Any) -> None:
             async for event in stream:
+                if not begun.is_set():
+                    begun.set()
+                    print('{"begun": true}', flush=True)
                 counts[orjson.loads(event)["key"]] += 1
                 if watch.took(1) and not ended.is_set():
                     watch.ended()
@@ -208,7 +215,8 @@ async def our_alerts(cluster: Cluster, events: int, kills: int, folder: Path) ->
     dice = Random(2)  # noqa: S311 - when to kill
     for _ in range(kills):
         with side("worker", job, folder) as process:
-            await asyncio.sleep(dice.uniform(*_LIVES))
+            await hear(process)
+            await asyncio.sleep(_START + dice.uniform(*_LIVES))
             process.kill()
             killed += 1
     with side("worker", job, folder):
