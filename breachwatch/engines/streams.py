@@ -31,7 +31,7 @@ _TYPES = (Chunk, MatchBatch, Progress, Alert, FactEnvelope, DeadLetter)
 VALUES: Mapping[str, Any] = {kind.__name__: kind for kind in _TYPES} | {"WindowState": _WindowState}
 """What may travel: every value of a stream, by the name that `value:` uses."""
 
-Role = Literal["collectors", "match", "correlate", "cases", "others"]
+Role = Literal["collectors", "match", "correlate", "cases", "desk", "others"]
 Config = Mapping[str, str | int | float]
 _FILE = re.compile(r"(?P<order>[0-9]{2})-(?P<name>[a-z][a-z-]*)\.yml")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)

@@ -71,7 +71,7 @@ def rows(streams: Mapping[str, Stream]) -> list[Row]:
 
 def _next(stream: Stream, role: str) -> str:
     """Who takes it from there; dead letters and what a stage keeps for itself lead nowhere."""
-    readers = [reader for reader in stream.read_by if reader != role]
+    readers = [reader for reader in stream.read_by if reader not in (role, "desk")]
     return readers[0] if readers and (readers != ["others"] or role == "cases") else ""
 
 

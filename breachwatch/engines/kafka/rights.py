@@ -11,8 +11,9 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "collect": ("collectors",),
     "worker": ("match", "correlate"),
     "clock": ("cases",),
+    "console": ("desk",),
 }
-"""Process to the roles of `topics/` that it has. The desk only looks on, and couriers know nothing of Kafka."""
+"""Process to the roles of `topics/` that it has; couriers know nothing of Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def rights(streams: Mapping[str, Stream], names: Names, packed: Iterable[tuple[s
     for process, roles in PROCESSES.items():
         written = _topics(streams, names, (name for name, one in streams.items() if set(roles) & set(one.written_by)))
         read = _topics(streams, names, (name for name, one in streams.items() if set(roles) & set(one.read_by)))
-        found.append(Right(process, ("Write", "Describe"), "topic", written))
+        if written:
+            found.append(Right(process, ("Write", "Describe"), "topic", written))
         if read:
             found.append(Right(process, ("Read", "Describe"), "topic", read))
     groups = {"worker": names.detection_group, "clock": names.cases_group}
@@ -58,9 +60,8 @@ def rights(streams: Mapping[str, Stream], names: Names, packed: Iterable[tuple[s
         found.append(Right("collect", ("Read", "Describe"), "group", (group,)))
     writers = tuple(names.transactional_id(stage, 0).removesuffix("0") for stage in ("match", "correlate"))
     found.append(Right("worker", ("Write", "Describe"), "transactional-id", writers, prefixed=True))
-    found.append(Right("console", ("Read", "Describe"), "topic", (names.progress,)))
-    found.append(Right("console", ("Describe",), "topic", (names.records,)))
-    order = ("topics", *PROCESSES, "console")
+    found.append(Right("console", ("Describe",), "topic", (names.records,)))  # to tell how much waits there
+    order = ("topics", *PROCESSES)
     return sorted(found, key=lambda right: order.index(right.process))
 
 
