@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import itertools
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +24,11 @@ from breachwatch.wiring.stores import open_store
 from breachwatch.wiring.topics import apply_topics
 from faultlab.load import LARGE, ORIGINS, Reference, chunk
 from faultlab.mails import Mails
+from faultlab.nursery import Nursery
 from faultlab.postgres import OwnPostgres
 
-ROLE = Path(__file__).with_name("role.py")
 DEADLINE = 120.0
-"""Seconds within which everything that is waited for must have come, on a machine that is busy with other things."""
+"""Seconds that are enough on a machine that is busy with other things."""
 
 _PACE = 0.1
 _SETTINGS = """
@@ -79,6 +76,7 @@ class Cluster:
         partitions: of records and of matches.
         workers: how many.
         pace: seconds between chunks while a fault is on.
+        patience: seconds within which everything that is waited for must have come.
     """
 
     def __init__(
@@ -91,13 +89,15 @@ class Cluster:
         partitions: int = 4,
         workers: int = 2,
         pace: float = 0.02,
+        patience: float = DEADLINE,
     ) -> None:
         self.folder, self.broker, self.postgres = folder, broker, postgres
         self.ledger = ledger = postgres.database()
-        self.partitions, self.pace = partitions, pace
+        self.partitions, self.pace, self.patience = partitions, pace, patience
         self.names = Names(broker.prefix())
         self.mails = Mails()
-        self.roles: dict[str, subprocess.Popen[bytes]] = {}
+        self._nursery: Nursery | None = None
+        self._leaving: set[str] = set()
         self.wanted: set[str] = {f"worker-{number}" for number in range(workers)} | {"clock-0", "courier-0"}
         self.ends: Counter[tuple[str, int]] = Counter()
         self.sent = self.large = self.poison = self.again = 0
@@ -135,35 +135,29 @@ class Cluster:
     def close(self) -> None:
         """End every process at once."""
         self.wanted.clear()
-        for process in self.roles.values():
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-        for process in self.roles.values():
-            process.wait()
-        self.roles.clear()
+        if self._nursery:
+            self._nursery.close()
+            self._nursery = None
         self.mails.close()
 
     # ------------------------------------------------------------------ processes
 
     def tend(self) -> None:
         """Start what is wanted and does not run, as a supervisor would; end what is not wanted any more."""
-        for name, process in list(self.roles.items()):
-            if process.poll() is not None:
-                self.ends[name.partition("-")[0], process.returncode] += 1
-                del self.roles[name]
-            elif name not in self.wanted:
-                process.terminate()
-        for name in self.wanted - set(self.roles):
-            self.roles[name] = self._start(name)
+        if self._nursery is None:
+            self._nursery = Nursery(self.settings_file)
+        for name, code in self._nursery.look():
+            self.ends[name.partition("-")[0], code] += 1
+        for name in self.wanted:
+            self._nursery.start(name)
+        for name in set(self.running) - self.wanted - self._leaving:
+            self._leaving.add(name)
+            self.signal(name, signal.SIGTERM)
+        self._leaving &= set(self.running)
 
-    def _start(self, name: str) -> "subprocess.Popen[bytes]":
-        role, _, number = name.partition("-")
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, ROLE, role, self.settings_file, number],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-            )  # fmt: skip
+    @property
+    def running(self) -> Collection[str]:
+        return self._nursery.running if self._nursery else ()
 
     @property
     def workers(self) -> list[str]:
@@ -171,8 +165,8 @@ class Cluster:
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """To a process, if it runs."""
-        if (process := self.roles.get(name)) and process.poll() is None:
-            process.send_signal(number)
+        if self._nursery:
+            self._nursery.signal(name, number)
 
     def handle(self, kind: str, worker: str) -> Path:
         """The file that makes a worker `stall`, or `slow`, or its `clock` wrong."""
@@ -180,12 +174,13 @@ class Cluster:
 
     # ------------------------------------------------------------------ waiting
 
-    async def until(self, holds: Callable[[], Awaitable[bool]], what: str, seconds: float = DEADLINE) -> None:
+    async def until(self, holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 0.0) -> None:
         """Wait until something holds, tending the processes meanwhile.
 
         Raises:
-            AssertionError: it does not within so many seconds.
+            AssertionError: it does not within so many seconds, or the cluster's patience.
         """
+        seconds = seconds or self.patience
         end = time.monotonic() + seconds
         for pause in itertools.repeat(asyncio.Event()):
             self.tend()
@@ -221,7 +216,7 @@ class Cluster:
 
     async def deliver(self, value: bytes, partition: int) -> None:
         """One value, until the brokers have acknowledged it."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + self.patience
         while True:
             try:
                 producer = await self._ready()

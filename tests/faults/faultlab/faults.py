@@ -52,7 +52,7 @@ async def running(cluster: Cluster) -> None:
     """Wait until every process that is wanted runs and says so."""
 
     async def there() -> bool:
-        return cluster.wanted <= set(cluster.roles)
+        return cluster.wanted <= set(cluster.running)
 
     await cluster.until(there, "every process runs")
 

@@ -1,12 +1,19 @@
-"""One process of the cluster, as its command makes it, with handles for faults that cannot be made from outside.
+"""The processes of the cluster, as their commands make them, with handles for faults that cannot be made from outside.
 
-Called as `role.py ROLE SETTINGS NUMBER`. Files in the folder of the settings are the handles: `stall-NUMBER` lets the
-worker's consumer fall silent, `slow-NUMBER` makes each batch take so many seconds, `clock-NUMBER` sets its wall clock
-so many seconds off.
+Called as `role.py SETTINGS`: a nursery, which has read everything there is to read and then forks a process for each
+line `ROLE NUMBER` that it is told, answers with its pid, and says `PID CODE` when one has ended. What is killed so is
+soon back, and a run of three hundred kills is about kills and not about imports.
+
+Files in the folder of the settings are the handles: `stall-NUMBER` lets the worker's consumer fall silent,
+`slow-NUMBER` makes each batch take so many seconds, `clock-NUMBER` sets its wall clock so many seconds off.
 """
 
 import asyncio
 import ctypes
+import gc
+import logging
+import os
+import selectors
 import signal
 import sys
 import time
@@ -25,8 +32,84 @@ _SESSION, _HEARTBEAT = 3.0, 0.75  # half of what is usual: whoever dies is misse
 _END_WITH_PARENT = 1  # prctl(PR_SET_PDEATHSIG, ...)
 
 
-def main(role: str, settings_file: Path, number: str) -> int:
+def nursery(settings_file: Path) -> None:
+    """Until its input ends; every process ends with it."""
     ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+    settings = read_settings(settings_file)
+    worker.first_stages = _once(worker.first_stages)  # type: ignore[assignment]
+    worker.build_worker(settings).close()
+    gc.freeze()
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    events = selectors.DefaultSelector()
+    events.register(sys.stdin.buffer.raw, selectors.EVENT_READ)  # type: ignore[attr-defined]
+    events.register(woken, selectors.EVENT_READ)
+    while True:
+        for key, _ in events.select():
+            if key.fd == woken:
+                os.read(woken, 512)
+                _reap()
+                continue
+            told = os.read(0, 4096).decode()
+            if not told:
+                return
+            for line in told.splitlines():
+                role, number = line.split()
+                _say(f"{role}-{number} {_fork(role, settings_file, number)}")
+
+
+def _say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())
+
+
+def _reap() -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        _say(f"{pid} {os.waitstatus_to_exitcode(status)}")
+
+
+def _fork(role: str, settings_file: Path, number: str) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+        log = os.open(settings_file.parent / f"{role}-{number}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for old, new in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(old, new)
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        code = main(role, settings_file, number)
+    except BaseException:
+        logging.exception("ended by an error")
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def _once(first_stages: Any) -> Any:
+    """The same stages for every process, made before the fork; windows are not among them."""
+    made: list[Any] = []
+
+    def of(*arguments: Any) -> Any:
+        if not made:
+            made.append(first_stages(*arguments))
+        return made[0]
+
+    return of
+
+
+def main(role: str, settings_file: Path, number: str) -> int:
     settings = read_settings(settings_file)
     build: Any = {"worker": worker.build_worker, "clock": clocking.build_clock, "courier": courier.build_courier}[role]
     handles = Handles(settings_file.parent, number)
@@ -37,7 +120,7 @@ def main(role: str, settings_file: Path, number: str) -> int:
     try:
         asyncio.run(build(settings, waypoint=handles.waypoint).run_until_signal())
     except BreachwatchError as error:
-        sys.stderr.write(f"{error}\n")
+        logging.error("%s", error)
         return 1
     return 0
 
@@ -68,7 +151,4 @@ class Handles:
 
 
 if __name__ == "__main__":
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    nursery(Path(sys.argv[1]))

@@ -17,6 +17,7 @@ from faultlab.postgres import OwnPostgres
 from faultlab.verdict import Verdict, backlog, settled
 
 _KILLS = "a worker is killed"
+_PATIENCE = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,14 @@ def _cluster(folder: Path, broker: Any, postgres: OwnPostgres, name: str, asked:
     place.mkdir()
     copies = len(broker.nodes)
     return Cluster(
-        place, broker, postgres, copies=copies, partitions=asked.partitions, workers=asked.workers, pace=asked.pace
+        place,
+        broker,
+        postgres,
+        copies=copies,
+        partitions=asked.partitions,
+        workers=asked.workers,
+        pace=asked.pace,
+        patience=_PATIENCE,
     )
 
 
