@@ -11,6 +11,7 @@ from typing import Any
 
 from breachwatch.detection.correlating.correlator import ROOM_BYTES
 from breachwatch.engines.kafka.app import make_app, stop_app
+from breachwatch.engines.kafka.broker_time import BrokerTime
 from breachwatch.engines.kafka.connection import Connection
 from breachwatch.engines.kafka.correlate_stage import CorrelateStage, Sharding
 from breachwatch.engines.kafka.hub import Hub
@@ -83,6 +84,7 @@ class KafkaEngine:
         self._observer = observer
         self._stalled = stalled
         self._patience = patience
+        self._brokers_time = BrokerTime(time.monotonic)
         self._trouble: dict[str, str] = {}
         self._sides: Sides | None = None
         self._hub: Hub | None = None
@@ -145,7 +147,7 @@ class KafkaEngine:
             async with Reader(clients, map(self._names.topic, _TOPICS)) as reader:
                 self._sides = await self._look_at_topics(reader)
                 around = Surroundings(clients, {"match": matching, "correlate": own}, self._waypoint, self._observer)
-                self._hub = Hub(self._names, self._make, around, reader)
+                self._hub = Hub(self._names, self._make, around, reader, self._brokers_time.heard)
                 self._watchdog = Watchdog(
                     self._names, self._hub, reader, time.monotonic, self._stalled,
                     patience=self._patience, observer=self._observer,
@@ -195,7 +197,7 @@ class KafkaEngine:
         """Every other second: what waits, what stands still, and which partitions are at their end."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            asked_us = self._now_us()
+            asked_us = self._brokers_time.now_us() or self._now_us()
             try:
                 reached = await watchdog.look("match")
                 await watchdog.look("correlate")

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from breachwatch.engines.kafka.broker_time import STAMPED_BY_BROKER
 from breachwatch.engines.kafka.correlate_stage import CorrelateStage
 from breachwatch.engines.kafka.effects import Taken
 from breachwatch.engines.kafka.names import Names, Stage
@@ -38,13 +39,22 @@ class Hub:
         make: makes the stage of a partition, of the content that is at work then.
         around: what all partitions share.
         reader: looks at topics beside Faust.
+        heard: told of each time, in microseconds since the epoch, that a broker stamped.
     """
 
-    def __init__(self, names: Names, make: Callable[[Stage, int], Any], around: Surroundings, reader: Reader) -> None:
+    def __init__(
+        self,
+        names: Names,
+        make: Callable[[Stage, int], Any],
+        around: Surroundings,
+        reader: Reader,
+        heard: Callable[[int], object] = lambda _stamped_us: None,
+    ) -> None:
         self._names = names
         self._make = make
         self._around = around
         self._reader = reader
+        self._heard = heard
         self._budgets: dict[Stage, Budget] = {"match": Budget(BUDGET_BYTES), "correlate": Budget(BUDGET_BYTES)}
         self._moving = asyncio.Lock()
         self._settled = asyncio.Event()
@@ -56,6 +66,8 @@ class Hub:
         """Queue what Faust brings, once there is room; what belongs to nobody here is let go, and comes elsewhere."""
         message = event.message
         taken = taken_of(message, seconds=True)
+        if message.timestamp_type == STAMPED_BY_BROKER:
+            self._heard(taken.timestamp_us)
         await self._settled.wait()
         where = (message.topic, message.partition)
         if where not in self.pumps:

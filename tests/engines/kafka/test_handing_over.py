@@ -53,7 +53,14 @@ def taken(offset: int) -> Taken:
 
 def event(offset: int, done: list[int]) -> Any:
     message = SimpleNamespace(
-        topic=NAMES.records, partition=0, offset=offset, timestamp=1.0, key=None, value=b"value", headers=()
+        topic=NAMES.records,
+        partition=0,
+        offset=offset,
+        timestamp=1.0,
+        timestamp_type=1,
+        key=None,
+        value=b"value",
+        headers=(),
     )
     return SimpleNamespace(message=message, ack=lambda: done.append(offset))
 
@@ -78,6 +85,17 @@ async def test_what_is_brought_while_a_group_falls_apart_twice_is_not_held_for_e
     await hub.assigned(set())
     async with asyncio.timeout(5):
         await brought
+
+
+async def test_what_a_broker_stamped_is_heard_and_what_a_writer_stamped_is_not() -> None:
+    heard: list[int] = []
+    hub = Hub(NAMES, lambda *_: Stage(), Surroundings({}), Between((), 0), heard.append)  # type: ignore[arg-type]
+    await hub.assigned(set())
+    by_writer = event(1, [])
+    by_writer.message.timestamp_type = 0
+    for one in (event(0, []), by_writer):
+        await hub.hand(one)
+    assert heard == [1_000_000]
 
 
 async def test_what_could_not_be_looked_at_is_not_passed_over() -> None:
