@@ -182,3 +182,22 @@ async def test_a_second_collector_in_the_same_folder_is_refused(records: Any, tm
         _, said = await done.communicate()
     assert done.returncode == 1
     assert b"another process works on" in said
+
+
+async def test_the_service_of_one_machine_reads_a_foreign_topic_too(
+    records: Any, new_topic: Any, tmp_path: Path
+) -> None:
+    theirs = await new_topic("theirs").make(1)
+    await theirs.send(*(b'{"time":"2026-03-27T13:00:00Z","action":"read","outcome":"success"}' for _ in range(7)))
+    file = settings_file(tmp_path, records, TOPIC.format(theirs.name), top="[desk]\nport = 0\n")
+    service, stop = wiring.build_service(read_settings(file)), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+
+    async def matched() -> bool:
+        with sqlite3.connect(tmp_path / "state" / "spool.sqlite") as db:
+            counted = dict(db.execute("SELECT what, sum(count) FROM tallies GROUP BY what"))
+        return counted.get("events") == counted.get("records") == 7
+
+    await until(matched)
+    stop.set()
+    await asyncio.wait_for(running, 15)

@@ -210,3 +210,26 @@ async def test_the_end_comes_within_seconds_though_the_broker_answers_nothing(
     await again.drain()
     await again.close()
     assert await topic.lines() == lines(2)
+
+
+async def test_a_broker_killed_and_started_again_under_load_loses_nothing(
+    own_kafka: Any, new_topic: Any, spool: Spool
+) -> None:
+    topic = new_topic("killed")
+    topic.bootstrap = own_kafka.bootstrap
+    await topic.make(3)
+    out, stop = forwarder(spool, topic), asyncio.Event()
+    running = asyncio.create_task(out.run(stop))
+    for number in range(60):
+        await asyncio.to_thread(spool.append, chunk(number))
+        if number in (20, 40):
+            await until(lambda: out.sent)
+            own_kafka.kill()
+            await asyncio.to_thread(spool.append, chunk(60 + number))
+            await asyncio.to_thread(own_kafka.start)
+    await until(lambda: spool.backlog().chunks == 0)
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    topic.bootstrap = own_kafka.bootstrap
+    expected = [*range(60), 80, 100]
+    assert sorted({one.first_ordinal // 2 for one in await topic.chunks()}) == expected
