@@ -78,7 +78,7 @@ class Reader:
                 == 0
             )
 
-        wait_until(ready, f"`{line}` to be ready")
+        wait_until(ready, f"`{line}` to be ready", pause=1.0)
 
     def save(self, toml: str) -> None:
         """Add to the settings what the page shows of them."""

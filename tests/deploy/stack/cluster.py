@@ -18,16 +18,19 @@ from stack.compose import Compose, Service, image_environment
 from stack.place import Places
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 T = TypeVar("T")
 
 
-def wait_until(look: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
-    """The first thing that `look` finds that is true; fails the test when nothing is within `seconds`."""
+def wait_until(look: Callable[[], T], what: str, pause: float = 0.1, seconds: float = PATIENCE_SECONDS) -> T:
+    """The first thing that `look` finds that is true; fails the test when nothing is within `seconds`.
+
+    `pause`: between two looks. A look that starts a program takes from the machine what it waits for.
+    """
     until = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < until, f"waited {seconds:.0f} s for {what}"
-        select.select([], [], [], 0.1)
+        select.select([], [], [], pause)
     return found
 
 
@@ -164,7 +167,7 @@ class Cluster:
             return self._runs_well(service, service.health)
 
         try:
-            wait_until(well, f"{service.name} to be well")
+            wait_until(well, f"{service.name} to be well", pause=1.0)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log(service.name)[-3000:]}") from None
 
