@@ -24,6 +24,9 @@ POLL = timedelta(milliseconds=400)
 TURN = timedelta(seconds=30)
 """How long others wait for what a process had taken on that is heard of no more."""
 
+_LOOK_EVERY = 500
+"""Rows of a directory that are read between two looks at the clock."""
+
 
 class Turn:
     """Something that one process at a time does, kept for as long as there is work.
@@ -183,8 +186,8 @@ class _InTurn:
         Raises:
             UnavailableError: also when another process took over, since this one was silent for too long.
         """
-        for entry in self._directory.entries():
-            if not self._turn.mine():
+        for number, entry in enumerate(self._directory.entries()):
+            if number % _LOOK_EVERY == 0 and not self._turn.mine():
                 raise UnavailableError("another process took over the look-up")
             yield entry
 

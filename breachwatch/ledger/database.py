@@ -3,9 +3,9 @@
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,19 @@ class Database:
             digest = hashlib.sha256("\0".join(name).encode("utf-8", "surrogatepass")).digest()
             number = int.from_bytes(digest[:8], "big", signed=True)
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+    def clock(self, otherwise: Callable[[], datetime]) -> Callable[[], datetime]:
+        """The time of the server, which all who work on this ledger share; of a file, `otherwise`.
+
+        It raises `UnavailableError` while the database is away.
+        """
+
+        def now() -> datetime:
+            with self.outside_transactions() as connection:
+                told = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+            return datetime.astimezone(told, UTC)
+
+        return otherwise if self.is_sqlite else now
 
     def close(self) -> None:
         """Give back every connection."""

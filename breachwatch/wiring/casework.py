@@ -18,7 +18,7 @@ from breachwatch.couriers.smtp import SmtpSettings, SmtpTransport
 from breachwatch.detection.playbooks.content import Content
 from breachwatch.engines.reloading import Reloading
 from breachwatch.engines.taking import told
-from breachwatch.engines.watches import Publish, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
+from breachwatch.engines.watches import Now, Publish, Watch, clock_watch, dispatch_watch, fact_watch, people_watch
 from breachwatch.filings.forms import package_forms
 from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
@@ -47,14 +47,17 @@ class Casework:
     waypoint: Waypoint = passing
     observer: Observer = SILENT
 
-    def taker(self) -> Callable[[Alert], object]:
+    def taker(self, clock: Now | None = None) -> Callable[[Alert], object]:
         """What takes an alert into the case files, with what the organisation knows of its addresses and hosts.
+
+        `clock`: says when that is, which is when the organisation became aware; this machine's own if none is named.
 
         Raises:
             ContentError: files that tell of them have problems.
         """
         known = open_enrichment(**dict(self.settings.enrichment))
-        return told(lambda alert: self.flow.take_alert(known.alert(alert), now()), self.observer, now)
+        at = clock or now
+        return told(lambda alert: self.flow.take_alert(known.alert(alert), at()), self.observer, now)
 
     def reloading(self) -> Reloading[Content]:
         """What lets cases be judged by playbooks and notices as they are changed on the disk."""
@@ -103,17 +106,22 @@ def mail_courier(case: Casework, desk_url: str) -> Courier:
     return Courier(case.store.outbox, letters, transport, sender, now, owner_name(), case.waypoint, case.observer)
 
 
-def build_watches(case: Casework, pseudonymise: Pseudonymise, publish: Publish) -> dict[str, Watch]:
+def build_watches(
+    case: Casework, pseudonymise: Pseudonymise, publish: Publish, clock: Now | None = None
+) -> dict[str, Watch]:
     """The loops that keep cases moving: clocks, dispatches, published facts, and look-ups where there is a directory.
+
+    `clock`: by which all of them go; this machine's own if none is named.
 
     Raises:
         ContentError: the directory's URL cannot be read.
     """
+    at = clock or now
     owner, leases = owner_name(), case.store.leases
     watches = {
-        "clock": clock_watch(case.flow, now, case.waypoint),
-        "dispatches": dispatch_watch(case.flow, now),
-        "facts": fact_watch(case.store.outbox, publish, now, leases, owner, case.waypoint),
+        "clock": clock_watch(case.flow, at, case.waypoint),
+        "dispatches": dispatch_watch(case.flow, at),
+        "facts": fact_watch(case.store.outbox, publish, at, leases, owner, case.waypoint),
     }
     directory = _directory(case.settings)
     if directory is not None:
@@ -122,7 +130,7 @@ def build_watches(case: Casework, pseudonymise: Pseudonymise, publish: Publish) 
             case.store.ledger,
             directory,
             pseudonymise,
-            now,
+            at,
             leases,
             owner,
             case.waypoint,

@@ -1,4 +1,7 @@
-"""`breachwatch clock`: takes alerts into case files, and keeps cases moving. Any number of them share the work."""
+"""`breachwatch clock`: takes alerts into case files, and keeps cases moving. Any number of them share the work.
+
+They go by the clock of the ledger's server: a machine whose own clock is wrong rings nothing too early or too late.
+"""
 
 from breachwatch.engines.kafka.alerts import AlertTaker
 from breachwatch.engines.kafka.facts import KafkaFacts
@@ -34,8 +37,9 @@ def build_clock(settings: Settings, *, waypoint: Waypoint = passing) -> Process:
     seeing = observe(settings, "clock", sources)
     case = open_casework(settings, live, master, waypoint, seeing.observer)
     facts = KafkaFacts(to, names)
-    taker = AlertTaker(to, names, case.taker(), now, waypoint=waypoint, observer=seeing.observer)
-    watches = build_watches(case, pseudonymise, facts.publish)
+    agreed = case.store.database.clock(now)
+    taker = AlertTaker(to, names, case.taker(agreed), now, waypoint=waypoint, observer=seeing.observer)
+    watches = build_watches(case, pseudonymise, facts.publish, agreed)
     reloading = case.reloading()
     watched: list[Watching] = [taker, *watches.values(), reloading]
     seeing.watch_store(case.store)

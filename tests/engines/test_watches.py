@@ -147,7 +147,7 @@ async def test_a_look_up_that_lost_its_turn_is_given_up(clock: Any) -> None:
 
     flow: Any = SimpleNamespace(look_up=look_up)
     ledger: Any = SimpleNamespace(stale_people=lambda: ["in-1"])
-    directory: Any = SimpleNamespace(entries=lambda: iter(["a row", "a row"]))
+    directory: Any = SimpleNamespace(entries=lambda: iter(["a row"] * 501))
     watch = people_watch(flow, ledger, directory, pseudonymiser(b"a pseudonym key of the tests"), clock, leases, "me")
     with pytest.raises(UnavailableError, match="another process took over"):
         await once(watch)

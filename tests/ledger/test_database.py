@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +257,14 @@ def test_a_mistake_of_ours_is_not_dressed_up_as_trouble(store: Store) -> None:
     with pytest.raises(sa.exc.DBAPIError) as caught, store.database.writing() as connection:
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
     assert not isinstance(caught.value, BreachwatchError)
+
+
+def test_all_who_share_a_server_share_its_clock(store: Any, store_url: str, clock: Any) -> None:
+    agreed = store.database.clock(clock)
+    if store_url.startswith("sqlite"):
+        assert agreed is clock, "whoever has a file has it alone"
+        return
+    first, second = agreed(), agreed()
+    assert first.utcoffset() == timedelta(0)
+    assert first <= second
+    assert abs(second - datetime.now(UTC)) < timedelta(minutes=5)

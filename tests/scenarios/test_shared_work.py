@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +56,14 @@ class Parts:
         return [one.wait(30) for one in self.running]
 
 
-def raise_cases(stage: Any) -> None:
+def raise_cases(stage: Any, at: datetime | None = None) -> None:
     """Incidents raised by hand, all at once, so that their clocks ring together."""
     settings = stage.settings
     keys = open_keys(settings.state_dir)
     case = casework.open_casework(settings, LiveContent(settings, sources_of(settings)), keys)
     for number in range(CASES):
         case.flow.raise_by_hand(
-            RaiseByHand(ANALYST, stage.clock.now(), "lost-device", f"Laptop {number}", "On a train.")
+            RaiseByHand(ANALYST, at or stage.clock.now(), "lost-device", f"Laptop {number}", "On a train.")
         )
     watches = casework.build_watches(case, pseudonymiser(keys.pseudonym), lambda fact: None)
     assert "people" in watches, "there is a directory to be asked"
@@ -130,3 +130,19 @@ def test_a_clock_that_stands_still_in_the_middle_keeps_no_other_case_from_ringin
     finally:
         codes = parts.stop()
     assert codes == [0, 0]
+
+
+def test_the_clocks_of_a_cluster_go_by_the_ledger_and_not_by_their_machines(
+    make_stage: Callable[..., Any], postgresql_url: str
+) -> None:
+    stage = make_stage(postgresql_url)
+    raise_cases(stage, datetime.now(UTC))
+    stage.clock.to(datetime.now(UTC) + timedelta(days=4))
+    parts = Parts(stage)
+    try:
+        parts.start("clock of a cluster")
+        wait_until(lambda: stage.store.outbox.next_due(["fact"]) is None, "its work to be done")
+        assert near(stage) == [0] * CASES, "a wrong clock rings nothing before its time"
+    finally:
+        codes = parts.stop()
+    assert codes == [0]

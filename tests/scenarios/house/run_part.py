@@ -35,8 +35,9 @@ async def main(role: str, file: str, clock: str, place: str, passing: str) -> No
     if role == "courier":
         parts["courier"] = casework.mail_courier(case, "https://desk.shop.example").run
     else:
+        agreed = case.store.database.clock(bent.now) if role == "clock of a cluster" else None
         watches = casework.build_watches(
-            case, pseudonymiser(keys.pseudonym), lambda fact: published.write(f"{fact['id']}\n".encode())
+            case, pseudonymiser(keys.pseudonym), lambda fact: published.write(f"{fact['id']}\n".encode()), agreed
         )
         parts.update({name: watch.run for name, watch in watches.items()})
     stop = asyncio.Event()
