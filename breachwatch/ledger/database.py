@@ -31,6 +31,7 @@ MOVED = ".moved"
 
 _WRITES = "breachwatch_writes"
 _STANDSTILL_MS = 60_000
+_SERVER_TIME = sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
 _POSTGRESQL_NAMES = ("postgres", "postgresql", "postgresql+psycopg")
 _SQLITE_TROUBLE = {
     "SQLITE_BUSY": "is locked by another program",
@@ -132,8 +133,8 @@ class Database:
 
         def now() -> datetime:
             with self.outside_transactions() as connection:
-                told = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-            return datetime.astimezone(told, UTC)
+                told = connection.execute(_SERVER_TIME).scalar_one()
+            return told.astimezone(UTC)
 
         return otherwise if self.is_sqlite else now
 
