@@ -22,7 +22,12 @@ class Processor:
         self.failures: dict[str, int] = {}
         self.durable: list[int] = []
         self.log: list[str] = []
+        self.caused = 0
         self._held: list[int] = []
+
+    @property
+    def held_bytes(self) -> int:
+        return self.caused * len(self._held)
 
     @property
     def holds(self) -> bool:
@@ -117,7 +122,21 @@ async def test_a_batch_has_no_more_than_is_allowed() -> None:
     async with pumping(processor, Limits(records=3, size=250)) as (pump, acked, budget):
         await offer(pump, acked, budget, *range(6))
         await until(lambda: len(acked) == 6)
-    assert [line for line in processor.log if line.startswith("take")] == ["take 2"] * 3
+    batches = [int(line.split()[1]) for line in processor.log if line.startswith("take")]
+    assert (sum(batches), max(batches)) == (6, 2)
+
+
+async def test_a_batch_is_smaller_where_records_cause_much_and_after_a_failure() -> None:
+    processor = Processor()
+    processor.caused = 1_000
+    async with pumping(processor, Limits(size=8_000, caused=3_000)) as (pump, acked, budget):
+        await offer(pump, acked, budget, *range(20))
+        await until(lambda: len(acked) == 20)
+        processor.failures["commit"] = 1
+        await offer(pump, acked, budget, *range(20, 25))
+        await until(lambda: len(acked) == 25)
+    batches = [int(line.split()[1]) for line in processor.log if line.startswith("take")]
+    assert batches == [10, 3, 3, 3, 1, 3, 1, 2, 2], "as many as fit; one after the failure, then slowly more"
 
 
 async def test_effects_that_nobody_waits_for_wait_for_company() -> None:

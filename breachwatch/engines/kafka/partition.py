@@ -122,6 +122,11 @@ class Processor:
         self._around.waypoint("kafka:after-swap")
 
     @property
+    def held_bytes(self) -> int:
+        """How much would be written now, about."""
+        return self._held.size
+
+    @property
     def pressing(self) -> bool:
         """Whether what is held had better be written now."""
         return self._held.urgent

@@ -30,12 +30,13 @@ _PARK_SECONDS = 5.0
 class Limits:
     """How much at once.
 
-    `records` and `size` (bytes) bound a batch; `hold_seconds` and `hold_records` how long effects that nobody waits for
-    may wait for company.
+    `records` and `size` (bytes) bound a batch, and `caused` what it may cause to be written, in bytes, as far as the
+    batch before tells; `hold_seconds` and `hold_records` how long effects that nobody waits for may wait for company.
     """
 
     records: int = 200
     size: int = 1 << 20
+    caused: int = 2 << 20
     hold_seconds: float = 0.25
     hold_records: int = 2_000
 
@@ -102,6 +103,7 @@ class Pump:
         self._parking = False
         self._busy: asyncio.Task[None] | None = None
         self._failures = 0
+        self._allowed = self._limits.size // 8
 
     # ------------------------------------------------------------------ told from outside
 
@@ -210,7 +212,7 @@ class Pump:
         size = 0
         while self._queue and len(batch) < self._limits.records:
             size += len(self._queue[0][0].value)
-            if batch and size > self._limits.size:
+            if batch and size > self._allowed:
                 break
             batch.append(self._queue.popleft())
         return batch
@@ -220,12 +222,16 @@ class Pump:
             return False
         if self.processor.pressing or not self.processor.holds or self._idle_until is not None:
             return True
+        if self.processor.held_bytes >= self._limits.caused:
+            return True
         waited = asyncio.get_running_loop().time() - (self._held_since or 0.0)
         return waited >= self._limits.hold_seconds or len(self._unacked) >= self._limits.hold_records
 
     async def _commit(self) -> None:
         if self.processor.holds:
+            caused = self.processor.held_bytes
             await self.processor.commit()
+            self._allow(caused, sum(len(taken.value) for taken, _ in self._unacked))
             self.moved += 1
             self._failures = 0
         began, self._taken_since, self._held_since = self._taken_since, None, None
@@ -237,6 +243,11 @@ class Pump:
             self.processor.passed("kafka:after-ack")
             if began is not None:
                 self.processor.worked(asyncio.get_running_loop().time() - began)
+
+    def _allow(self, caused: int, size: int) -> None:
+        """Let the next batch be so large that it causes about as much as is well written at once; grow step by step."""
+        fitting = size * self._limits.caused // max(caused, 1)
+        self._allowed = max(1, min(fitting, 2 * max(self._allowed, size), self._limits.size))
 
     async def _pause(self) -> None:
         self._wake.clear()
@@ -257,6 +268,7 @@ class Pump:
         await self.processor.close()
         self._queue.extendleft(reversed(self._unacked))
         self._unacked = []
+        self._allowed = max(1, self._allowed // 4)
         self._held_since = self._taken_since = None
         pause = _FENCED_SECONDS if isinstance(error, FencedError) else _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
