@@ -193,11 +193,20 @@ class KafkaEngine:
             raise ContentError(problems)
         return Sides(names, found["records"], found["matches"], self._worker)
 
+    def _brokers_now_us(self, hub: Hub) -> int:
+        """The time at the brokers, or earlier.
+
+        Where nothing was heard yet the stored marks tell: they came from brokers. A tick beyond them is stamped by one.
+        """
+        stages = [pump.processor.stage for pump in hub.of("match").values()]
+        self._brokers_time.heard(max((one.status()["received_us"] for one in stages if one is not None), default=0))
+        return self._brokers_time.now_us() or 0
+
     async def _look(self, hub: Hub, watchdog: Watchdog) -> None:
         """Every other second: what waits, what stands still, and which partitions are at their end."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            asked_us = self._brokers_time.now_us() or self._now_us()
+            asked_us = self._brokers_now_us(hub)
             try:
                 reached = await watchdog.look("match")
                 await watchdog.look("correlate")
