@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import Any, Protocol
@@ -108,6 +109,15 @@ class Writing(Protocol):
         """Let go of the brokers at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Acknowledged:
+    """What the brokers have and the spool was not told yet."""
+
+    offset: int
+    dead: Sequence[DeadLetter]
+    lost: Mapping[str, Tally]
+
+
 class Forwarder:
     """Sends chunks from the spool in order, many at a time, and notes those done that the brokers acknowledged.
 
@@ -136,6 +146,7 @@ class Forwarder:
         self._pack_dead = pack_dead
         self._waypoint = waypoint
         self._observer = observer
+        self._acknowledged: _Acknowledged | None = None
         self.sent = 0
         self.trouble = ""
 
@@ -164,9 +175,10 @@ class Forwarder:
         unsubscribe = self._spool.on_append(wake)
         try:
             await self._repeat(stop, appended)
-            with suppress(TimeoutError, BreachwatchError):
-                async with asyncio.timeout(LAST_SECONDS):
-                    await self.drain()
+            if not self.trouble:
+                with suppress(TimeoutError, BreachwatchError):
+                    async with asyncio.timeout(LAST_SECONDS):
+                        await self.drain()
         finally:
             unsubscribe()
             await self.close()
@@ -184,6 +196,7 @@ class Forwarder:
             try:
                 await self._until(draining, stop)
                 if not draining.done():
+                    self._note("Kafka did not acknowledge in time; what waits is sent after the next start")
                     return
                 draining.result()
             except BreachwatchError as error:
@@ -215,6 +228,7 @@ class Forwarder:
             UnavailableError: the brokers or the spool take nothing now; call it again.
         """
         sent = 0
+        await self._commit()
         batch = await self._read(self._spool.committed)
         while batch:
             began = monotonic()
@@ -239,13 +253,21 @@ class Forwarder:
         if dead:
             await self._patiently(self._dead.write([self._pack_dead(letter) for letter in dead]))
         self._waypoint("forwarder:after-send")
-        lost = _tallies(batch)
-        await asyncio.to_thread(self._spool.commit, batch[-1].offset, (), (), dead, lost)
-        self._waypoint("forwarder:after-commit")
+        self._acknowledged = _Acknowledged(batch[-1].offset, dead, _tallies(batch))
         self.sent += sum(one.records for one in batch if one.body is not None)
-        for _ in dead:
-            self._observer.dead_letter(_ALTERED)
+        await self._commit()
         self._note("")
+
+    async def _commit(self) -> None:
+        """Note what the brokers have: again and again if the spool cannot now, and without sending it once more."""
+        done = self._acknowledged
+        if done is None:
+            return
+        await asyncio.to_thread(self._spool.commit, done.offset, (), (), done.dead, done.lost)
+        self._acknowledged = None
+        self._waypoint("forwarder:after-commit")
+        for _ in done.dead:
+            self._observer.dead_letter(_ALTERED)
 
     async def _patiently(self, writing: Any) -> None:
         """Wait for a write, and say so when it takes long."""
@@ -257,6 +279,7 @@ class Forwarder:
             await task
         finally:
             task.cancel()
+            await asyncio.wait({task})
 
     def _note(self, trouble: str) -> None:
         if trouble and not self.trouble:
