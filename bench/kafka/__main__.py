@@ -33,14 +33,17 @@ async def throughput(cluster: Cluster, given: argparse.Namespace, folder: Path) 
 
 
 def _print_lane(rules: int, found: dict[str, list[Figures]]) -> None:
-    base = statistics.median(each.rate for each in found["floor"])
+    base, base_core = (
+        statistics.median(getattr(each, what) for each in found["floor"]) for what in ("rate", "of_core")
+    )
     print(f"\n{rules:,} rules")
-    print(f"{'way':<62}{'events/s':>10}{'of floor':>10}{'peak MiB':>10}  alerts")
+    print(f"{'way':<60}{'events/s':>10}{'of floor':>9}{'/s of a core':>14}{'of floor':>9}{'peak MiB':>10}  alerts")
     for way, some in found.items():
-        rate = statistics.median(each.rate for each in some)
-        equal = {None: "-", True: "equal", False: "DIFFER"}[min((each.equal for each in some), key=bool)]
+        rate, core = (statistics.median(getattr(each, what) for each in some) for what in ("rate", "of_core"))
+        equal = "-" if some[0].equal is None else "equal" if all(each.equal for each in some) else "DIFFER"
         peak = max(each.peak_mib for each in some)
-        print(f"{TITLES[way]:<62}{rate:>10,.0f}{rate / base:>9.0%} {peak:>10,.0f}  {equal}")
+        figures = f"{rate:>10,.0f}{rate / base:>9.1%}{core:>14,.0f}{core / base_core:>9.1%}{peak:>10,.0f}"
+        print(f"{TITLES[way]:<60}{figures}  {equal}")
 
 
 async def scaling(cluster: Cluster, given: argparse.Namespace, folder: Path) -> None:

@@ -64,7 +64,7 @@ async def measure(cluster: Cluster, rules: int, events: int, folder: Path) -> Me
     figures: Figures = await ours(cluster, names, rules, events, 1, folder, None)
     sizes = {short: _size(names.topic(short)) / events for short in load_streams(shipped("topics"))}
     await cluster.forget(names.prefix)
-    return Measured(sizes, events / figures.cpu)
+    return Measured(sizes, figures.of_core)
 
 
 def _size(topic: str) -> int:

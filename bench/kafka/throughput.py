@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,14 @@ CONFLUENT = "confluent-kafka==2.11.1"
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one way came to. `equal`: its alerts are those of one correlator; None where it tells none."""
+    """What one way came to. `rate`: events a second. `of_core`: events for each second that it was on a core, which
+    other work on the machine hardly moves. `equal`: its alerts are those of one correlator; None where it tells none.
+    """
 
     rate: float
-    cpu: float
+    of_core: float
     peak_mib: float
     equal: bool | None = None
-
-    @property
-    def per_core(self) -> float:
-        """Events for each second of processor time."""
-        return self.rate / self.cpu if self.cpu else 0.0
 
 
 def expected(rules: int, some: Sequence[Chunk]) -> bytes:
@@ -115,7 +112,7 @@ async def ours(
     begun = next(place for place in seen if place[1] > 0)
     rate = (events - begun[1]) / max(seen[-1][0] - begun[0], 0.001)
     cpu = sum(each["cpu"] for each in told)
-    return Figures(rate, cpu, max(each["peak_mib"] for each in told))
+    return Figures(rate, events / cpu, max(each["peak_mib"] for each in told))
 
 
 @contextmanager
@@ -153,7 +150,7 @@ def peer(way: str, job: dict[str, Any], folder: Path, core: int | None, python: 
     with side(way, job, folder, python=python, core=core) as process:
         heard(process)
         told = heard(process)
-    return Figures(told["events"] / told["seconds"], told["cpu"], told["peak_mib"])
+    return Figures(told["events"] / told["seconds"], told["events"] / told["cpu"], told["peak_mib"])
 
 
 def confluent_python() -> str:
@@ -233,7 +230,7 @@ async def lane(
 
 async def _compared(cluster: Cluster, topic: str, figures: Figures, due: bytes) -> Figures:
     told = canonical_json(await cluster.alerts(topic))
-    return Figures(figures.rate, figures.cpu, figures.peak_mib, told == due)
+    return replace(figures, equal=told == due)
 
 
 async def scaled(cluster: Cluster, rules: int, events: int, workers: int, folder: Path) -> float:
