@@ -122,6 +122,24 @@ async def test_over_tls_and_with_a_token_the_command_shows_what_is_needed(settin
             assert (await client.get(f"{seeing.url}/metrics")).status_code == 401
 
 
+async def test_who_listens_beyond_this_machine_is_asked_on_it(settings: Make, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a token of our own\n")
+    beyond = 'host = "0.0.0.0"\nport = 0\nmetrics_token_file = "token"'
+    seeing = observe(settings(beyond), "collect")
+    seeing.needs("spool", lambda: "")
+    async with running(seeing):
+        assert seeing.url.startswith("http://127.0.0.1:")
+        assert (await asyncio.to_thread(ask_health, settings(beyond), "collect")).parts == {"spool": "ready"}
+
+
+async def test_a_state_folder_that_is_read_only_keeps_nobody_from_answering(settings: Make, tmp_path: Path) -> None:
+    found = settings()
+    (found.state_dir / "observe").write_text("a file where the folder should be")
+    seeing = observe(found, "worker")
+    async with running(seeing), httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"{seeing.url}/readyz")).status_code == 200
+
+
 def test_a_port_that_was_chosen_and_is_taken_is_an_error(settings: Make) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
