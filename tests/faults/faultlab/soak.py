@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -49,6 +50,7 @@ _HEAD = (
 def main() -> int:
     """Run what was asked for; 1 if anything was not as undisturbed."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are ended then too
     folder = Path(tempfile.mkdtemp(prefix="breachwatch-soak-"))
     postgres = OwnPostgres()
     rows: list[Row] = []
