@@ -81,17 +81,19 @@ class Packer:
         self._observer = observer
         self._look_seconds = look_seconds
         self._last_at: datetime | None = None
+        self._behind_by: dict[TopicPartition, int] = {}
         self.partitions = 0
         self.stored = 0
         self.trouble = ""
 
     def status(self) -> dict[str, object]:
-        """What an operator should see."""
+        """What an operator should see. `behind`: events that were there and not read when it last looked."""
         idle = "" if self.partitions or self.trouble else "other instances have all of its partitions"
         return {
             "place": self._topic,
             "partitions": self.partitions,
             "stored": self.stored,
+            "behind": sum(self._behind_by.values()),
             "last_at": self._last_at,
             "waiting": idle,
             "trouble": self.trouble,
@@ -157,6 +159,7 @@ class Packer:
             await self._read(consumer, turns, stop)
         finally:
             self.partitions = 0
+            self._behind_by = {}
             with suppress(Exception):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await consumer.stop()
@@ -210,6 +213,9 @@ class Packer:
                 if done[place] <= messages[-1].offset:
                     break
             await self._commit(consumer, done)
+        ends = {place: consumer.highwater(place) or 0 for place in done if place in consumer.assignment()}
+        known = {place: each for place, each in self._behind_by.items() if place in consumer.assignment()}
+        self._behind_by = {**known, **{place: max(end - done[place], 0) for place, end in ends.items()}}
         self._waypoint("packer:after-commit")
         self._observer.batch("pack", monotonic() - began)
 

@@ -60,6 +60,7 @@ async def test_events_come_with_their_place_and_few_chunks_hold_many(topic: Any,
     async with reading(packer(topic, store)) as one:
         await until(lambda: one.stored == 2_000)
         assert one.status()["partitions"] == 3
+        await until(lambda: one.status()["behind"] == 0)
     assert placed(store) == sorted((f"kafka:{topic.name}/1", n, b"event %d" % n) for n in range(2_000))
     assert len(store.chunks) < 20
     assert store.positions[f"kafka:{topic.name}/1@words"]["next"] == 2_000
