@@ -1,0 +1,164 @@
+"""What Faust tells is believed only as far as it can be checked: gaps are read, strangers' records let go."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from breachwatch.engines.kafka.effects import Taken
+from breachwatch.engines.kafka.hub import Hub
+from breachwatch.engines.kafka.names import Names
+from breachwatch.engines.kafka.partition import Surroundings
+from breachwatch.engines.kafka.watchdog import Watchdog
+from breachwatch.kernel.errors import UnavailableError
+
+NAMES = Names("t")
+
+
+class Reader:
+    """A topic with some records; `blocked`: from this offset on a transaction is open."""
+
+    def __init__(self, offsets: Sequence[int], end: int, blocked: int | None = None) -> None:
+        self.offsets, self.end, self.blocked = list(offsets), end, blocked
+        self.asked: list[tuple[int, int]] = []
+
+    async def between(self, topic: str, partition: int, start: int, end: int) -> tuple[list[Taken], int]:
+        self.asked.append((start, end))
+        reached = end if self.blocked is None else min(end, self.blocked)
+        return [taken(offset) for offset in self.offsets if start <= offset < reached], reached
+
+    async def ends(self, topic: str, partitions: Any) -> dict[int, int]:
+        return dict.fromkeys(partitions, self.end)
+
+
+class Processor:
+    def __init__(self, read: int) -> None:
+        self.place = SimpleNamespace(topic=NAMES.records, partition=0, stage="match")
+        self.stage: Any = object()
+        self.read = self.done = read
+        self.holds = False
+        self.took: list[int] = []
+
+    async def take(self, records: Sequence[Taken]) -> None:
+        self.took += [each.offset for each in records]
+        self.read = max([self.read, *(each.offset + 1 for each in records)])
+
+    async def commit(self) -> None:
+        self.done = self.read
+
+
+def taken(offset: int) -> Taken:
+    return Taken(offset, 0, None, b"x")
+
+
+def hub_over(reader: Reader) -> Hub:
+    return Hub(NAMES, lambda stage, partition: None, Surroundings({}), reader)  # type: ignore[arg-type]
+
+
+async def complete(hub: Hub, processor: Processor, *offsets: int) -> list[int]:
+    rest = await hub._complete(processor, [taken(offset) for offset in offsets])  # type: ignore[arg-type]
+    await processor.take(rest)
+    return processor.took
+
+
+async def test_records_that_were_left_out_are_read_and_taken_in_their_place() -> None:
+    reader = Reader(range(12), 12)
+    assert await complete(hub_over(reader), Processor(2), 2, 3, 6, 7, 10) == [2, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert reader.asked == [(4, 6), (8, 10)]
+
+
+async def test_what_was_left_out_before_the_first_is_read_too() -> None:
+    assert await complete(hub_over(Reader(range(9), 9)), Processor(0), 4, 5) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_offsets_that_stand_for_nothing_are_looked_at_once() -> None:
+    reader = Reader([0, 1, 4, 5], 6)
+    assert await complete(hub_over(reader), Processor(0), 0, 1, 4, 5) == [0, 1, 4, 5]
+    assert reader.asked == [(2, 4)]
+
+
+async def test_what_was_taken_before_is_passed_over_without_a_look() -> None:
+    reader = Reader(range(9), 9)
+    assert await complete(hub_over(reader), Processor(5), 3, 4, 5, 6) == [5, 6]
+    assert reader.asked == []
+
+
+async def test_what_cannot_be_looked_at_is_not_passed_over() -> None:
+    with pytest.raises(UnavailableError, match="cannot be read between"):
+        await complete(hub_over(Reader([0, 1], 9, blocked=2)), Processor(0), 0, 1, 8)
+
+
+async def test_a_record_of_a_partition_that_is_not_ours_is_let_go_and_not_acknowledged() -> None:
+    hub, acked = hub_over(Reader([], 0)), []  # type: ignore[var-annotated]
+    message = SimpleNamespace(
+        topic=NAMES.records, partition=7, offset=1, timestamp=1.5, timestamp_type=0, key=None, value=b"x", headers=()
+    )
+    handing = asyncio.create_task(hub.hand(SimpleNamespace(message=message, ack=lambda: acked.append(1))))
+    await hub.assigned(set())
+    await handing
+    assert acked == []
+
+
+# ------------------------------------------------------------------ the watchdog
+
+
+class Dog:
+    """A watchdog over one partition, and the clock it goes by."""
+
+    def __init__(self, reader: Reader, processor: Processor) -> None:
+        self.now = 0.0
+        self.said: list[str] = []
+        self.pump = SimpleNamespace(
+            processor=processor,
+            waiting=0,
+            is_open=True,
+            trouble="",
+            skip=lambda offset: setattr(processor, "done", offset),
+        )
+        hub = SimpleNamespace(of=lambda stage: {0: self.pump} if stage == "match" else {})
+        clock: Callable[[], float] = lambda: self.now  # noqa: E731
+        self.watchdog = Watchdog(NAMES, hub, reader, clock, self.said.append, patience=60.0)  # type: ignore[arg-type]
+
+    async def look(self, after: float) -> Any:
+        self.now += after
+        return await self.watchdog.look("match")
+
+
+async def test_a_partition_with_something_waiting_that_does_not_move_is_told() -> None:
+    dog = Dog(Reader(range(9), 9), Processor(4))
+    for _ in range(7):
+        await dog.look(after=10)
+    assert dog.said == ["t.records-0: 5 wait and nothing moved for 60 s"]
+
+
+async def test_while_it_moves_nothing_is_told_however_much_waits() -> None:
+    processor = Processor(4)
+    dog = Dog(Reader(range(900), 900), processor)
+    for _ in range(20):
+        processor.done += 1
+        await dog.look(after=50)
+    assert dog.said == []
+    assert dog.watchdog.lag == {NAMES.records: 876}
+
+
+async def test_the_ends_of_transactions_are_no_backlog_and_the_end_is_reached() -> None:
+    dog = Dog(Reader(range(4), 9), Processor(4))
+    assert await dog.look(after=100) == {0: 9}
+    assert await dog.look(after=100) == {0: 9}
+    assert dog.said == []
+    assert dog.pump.processor.done == 9
+
+
+async def test_behind_an_open_transaction_the_end_is_not_reached() -> None:
+    dog = Dog(Reader(range(4), 9, blocked=4), Processor(4))
+    assert await dog.look(after=1) == {}
+
+
+async def test_why_it_does_not_move_is_told_too() -> None:
+    dog = Dog(Reader(range(9), 9), Processor(4))
+    dog.pump.trouble, dog.pump.is_open = "Kafka: no broker", False
+    await dog.look(after=1)
+    await dog.look(after=61)
+    assert dog.said == ["t.records-0: 5 wait and nothing moved for 61 s; Kafka: no broker"]
