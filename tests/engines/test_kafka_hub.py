@@ -1,6 +1,7 @@
 """What Faust tells is believed only as far as it can be checked: gaps are read, strangers' records let go."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from breachwatch.engines.kafka.effects import Taken
 from breachwatch.engines.kafka.hub import Hub
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.partition import Surroundings
-from breachwatch.engines.kafka.watchdog import Watchdog
+from breachwatch.engines.kafka.watchdog import LoopGuard, Watchdog
 from breachwatch.kernel.errors import UnavailableError
 
 NAMES = Names("t")
@@ -162,3 +163,26 @@ async def test_why_it_does_not_move_is_told_too() -> None:
     await dog.look(after=1)
     await dog.look(after=61)
     assert dog.said == ["t.records-0: 5 wait and nothing moved for 61 s; Kafka: no broker"]
+
+
+async def test_a_loop_that_stands_still_is_noticed_from_outside() -> None:
+    said: list[str] = []
+    noticed = threading.Event()
+
+    def stalled(why: str) -> None:
+        said.append(why)
+        noticed.set()
+
+    guard = LoopGuard(3, stalled, second=0.01)
+    guard.start()
+    assert noticed.wait(20), "the loop waits here, and somebody else sees it"
+    assert said == ["the process has stood still for 3 s"]
+
+
+async def test_a_loop_that_gives_signs_of_life_is_left_alone() -> None:
+    guard = LoopGuard(1_000_000, lambda why: None, second=0.0001)
+    guard.start()
+    guard.alive()
+    guard.end()
+    guard.join(20)
+    assert not guard.is_alive()

@@ -115,6 +115,7 @@ class CorrelateStage:
         self._progress = Progress(partition, 0, 0, worker=sides.worker)
         self._faults = 0
         self._short: dict[str, int] = {}
+        self._status: Mapping[str, Any] = {"faults": 0}
 
     def restore(self, stored: Mapping[str, bytes]) -> int:
         """Go on with the windows as they were at the checkpoint.
@@ -128,6 +129,7 @@ class CorrelateStage:
             self._reception.load(stored[RECEPTION])
         self._heard = _heard.decode(stored[HEARD]) if HEARD in stored else {}
         self._restore((name.removeprefix(WINDOWS), blob) for name, blob in stored.items() if name.startswith(WINDOWS))
+        self._sum_up()
         return self._progress.offset
 
     def _restore(self, windows: Iterable[tuple[str, bytes]]) -> None:
@@ -150,6 +152,7 @@ class CorrelateStage:
         self._router, self._short = sharding.router, {}
         effects = Effects()
         self._store(effects)
+        self._sum_up()
         return effects
 
     def missing(self, taken: Sequence[Taken], looked: int = 0) -> int | None:
@@ -198,6 +201,7 @@ class CorrelateStage:
         self._sound(effects, alerts, dead, late, way)
         self._store(effects)
         self._say_shortfalls()
+        self._sum_up()
         return effects
 
     def idle(self, until_us: int) -> Effects | None:
@@ -205,8 +209,11 @@ class CorrelateStage:
         return None
 
     def status(self) -> Mapping[str, Any]:
-        """Late events so far, how often a stage raised, groups remembered, what was left out, how far time has come."""
-        return {
+        """Late events so far, how often a stage raised, groups remembered, what was left out. From any thread."""
+        return self._status
+
+    def _sum_up(self) -> None:
+        self._status = {
             "late": sum(tally.late for tally in self._progress.totals.values()),
             "faults": self._faults,
             "groups": self._correlator.groups,

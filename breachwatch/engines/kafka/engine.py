@@ -19,7 +19,7 @@ from breachwatch.engines.kafka.match_stage import MatchStage, Sides
 from breachwatch.engines.kafka.names import Names, Stage
 from breachwatch.engines.kafka.partition import Surroundings
 from breachwatch.engines.kafka.reading import Reader
-from breachwatch.engines.kafka.watchdog import PATIENCE_SECONDS, STALLED, Watchdog
+from breachwatch.engines.kafka.watchdog import PATIENCE_SECONDS, STALLED, LoopGuard, Watchdog
 from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.engines.stages import Detector
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem, UnavailableError
@@ -162,12 +162,15 @@ class KafkaEngine:
         app = make_app(self._names, self._connection, hub.hand, hub.revoked, hub.assigned, worker=self._worker)
         self.app = app
         await app.start()
-        looking = asyncio.create_task(self._look(hub, watchdog))
+        guard = LoopGuard(round(2 * self._patience), self._stalled)
+        guard.start()
+        looking = asyncio.create_task(self._look(hub, watchdog, guard))
         ended = asyncio.ensure_future(app.wait_until_stopped())
         told = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait({ended, told, looking}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            guard.end()
             for task in (looking, told, ended):
                 task.cancel()
             await hub.revoked(set(hub.pumps))
@@ -202,22 +205,35 @@ class KafkaEngine:
         self._brokers_time.heard(max((one.status()["received_us"] for one in stages if one is not None), default=0))
         return self._brokers_time.now_us() or 0
 
-    async def _look(self, hub: Hub, watchdog: Watchdog) -> None:
+    async def _look(self, hub: Hub, watchdog: Watchdog, guard: LoopGuard) -> None:
         """Every other second: what waits, what stands still, and which partitions are at their end."""
+        joined_at = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            asked_us = self._brokers_now_us(hub)
+            guard.alive()
             try:
-                reached = await watchdog.look("match")
-                await watchdog.look("correlate")
-            except BreachwatchError as error:
-                self._trouble["brokers"] = str(error)
+                await self._look_once(hub, watchdog)
+            except Exception as error:
+                joined_at = time.monotonic()
+                told = str(error) if isinstance(error, BreachwatchError) else type(error).__name__
+                if told != self._trouble.get("brokers"):
+                    log.warning("the partitions cannot be looked at: %s; trying again", told)
+                self._trouble["brokers"] = told
                 continue
             self._trouble.pop("brokers", None)
-            self._observer.broken_rules(len(self.status()["broken_rules"]))
-            for partition, pump in hub.of("match").items():
-                if partition in reached:
-                    pump.idle(asked_us - _MARGIN_US)
+            if hub.joined:
+                joined_at = time.monotonic()
+            elif time.monotonic() - joined_at >= self._patience:
+                self._stalled(f"the partitions were not shared out for {time.monotonic() - joined_at:.0f} s")
+
+    async def _look_once(self, hub: Hub, watchdog: Watchdog) -> None:
+        asked_us = self._brokers_now_us(hub)
+        reached = await watchdog.look("match")
+        await watchdog.look("correlate")
+        self._observer.broken_rules(len(self.status()["broken_rules"]))
+        for partition, pump in hub.of("match").items():
+            if partition in reached:
+                pump.idle(asked_us - _MARGIN_US)
 
     # ------------------------------------------------------------------ what an operator should see
 

@@ -21,8 +21,8 @@ Where = tuple[str, int]
 BUDGET_BYTES = 64 << 20
 """So much of each stage's input may wait in a process."""
 
-_MATCH_LIMITS = Limits(records=64, size=512 << 10)
-_CORRELATE_LIMITS = Limits(records=1_000, size=2 << 20)
+_MATCH_LIMITS = Limits(records=64, size=512 << 10, hold_seconds=0.5)
+_CORRELATE_LIMITS = Limits(records=1_000, size=2 << 20, hold_seconds=1.0)
 
 
 def place_of(names: Names, stage: Stage, partition: int) -> Place:

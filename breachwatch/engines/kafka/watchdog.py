@@ -5,6 +5,7 @@ what became durable.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,42 @@ STALLED = 75
 
 PATIENCE_SECONDS = 60.0
 Seconds = Callable[[], float]
+
+
+class LoopGuard(threading.Thread):
+    """Notices when the loop in which everything runs, the watchdog too, stands still. A thread of its own.
+
+    It counts seconds that it was awake itself, so that a process that was stopped as a whole and goes on is left alone.
+
+    Args:
+        patience: so many without a sign of life.
+        stalled: told why, once.
+        second: how long each is.
+    """
+
+    def __init__(self, patience: int, stalled: Callable[[str], object], *, second: float = 1.0) -> None:
+        super().__init__(name="breachwatch-guard", daemon=True)
+        self._patience = patience
+        self._stalled = stalled
+        self._second = second
+        self._silent = 0
+        self._ended = threading.Event()
+
+    def alive(self) -> None:
+        """A sign of life from the loop."""
+        self._silent = 0
+
+    def end(self) -> None:
+        """Nothing more is to be noticed."""
+        self._ended.set()
+
+    def run(self) -> None:
+        """Count until somebody ends it."""
+        while not self._ended.wait(self._second):
+            self._silent += 1
+            if self._silent >= self._patience:
+                self._stalled(f"the process has stood still for {self._silent} s")
+                return
 
 
 @dataclass(slots=True)
