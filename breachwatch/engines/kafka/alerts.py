@@ -5,7 +5,7 @@ An offset is committed after everything below it was taken. While the ledger is 
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,8 @@ _MOST_OPEN = 5_000
 _POLL_MS = 200
 _ANSWER_SECONDS = 10.0
 _STOP_SECONDS = 4.0
+LOOK_SECONDS = 15.0
+"""After so long without an alert it is asked whether there is none, or whether the consumer only stopped by itself."""
 
 
 class AlertTaker:
@@ -45,6 +47,7 @@ class AlertTaker:
         now: the wall clock.
         waypoint: told of `kafka:before-deliver`, `kafka:after-deliver` and `kafka:after-offset`.
         observer: hears of what could not be read.
+        look_seconds: how long without an alert until the consumer is doubted.
     """
 
     name = "alerts"
@@ -58,6 +61,7 @@ class AlertTaker:
         *,
         waypoint: Waypoint = passing,
         observer: Observer = SILENT,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._connection = connection
         self._names = names
@@ -70,6 +74,9 @@ class AlertTaker:
         self._committed: dict[int, int] = {}
         self._failures = 0
         self._trouble = ""
+        self._look_seconds = look_seconds
+        self._quiet_since = 0.0
+        self._stood: dict[TopicPartition, int] = {}
 
     @property
     def trouble(self) -> str:
@@ -132,7 +139,7 @@ class AlertTaker:
         """Join the group.
 
         Raises:
-            UnavailableError: no broker answers in time.
+            UnavailableError: no broker answers in time, or there is no topic of alerts.
         """
         consumer = AIOKafkaConsumer(
             **self._connection.client(),
@@ -147,10 +154,16 @@ class AlertTaker:
         )
         self._consumer = consumer
         try:
-            await asyncio.wait_for(consumer.start(), _ANSWER_SECONDS)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await consumer.start()
+                known = await consumer.topics()  # of all, since asking for one that is not there makes it
         except (KafkaError, TimeoutError, OSError) as error:
             await self.close()
             raise self._connection.told(error) from error
+        if self._names.alerts not in known:
+            await self.close()
+            raise UnavailableError(f"there is no topic {self._names.alerts}: make it with `breachwatch topics apply`")
+        self._quiet_since, self._stood = asyncio.get_running_loop().time(), {}
         consumer.subscribe([self._names.alerts], listener=_Listener(self._revoked))
 
     async def close(self) -> None:
@@ -169,7 +182,12 @@ class AlertTaker:
         Raises:
             UnavailableError: the case plane cannot take any now; nothing is lost, step again.
         """
-        read = await self._read() if self.open < _MOST_OPEN else 0
+        if self._consumer is None:
+            await self.start()
+        read = 0
+        if self.open < _MOST_OPEN:
+            read = await self._read()
+            await self._doubt(read)
         return read + await self._deliver()
 
     async def position(self, partition: int) -> int:
@@ -184,21 +202,51 @@ class AlertTaker:
     async def _read(self) -> int:
         consumer = self._ready()
         found = await consumer.getmany(timeout_ms=_POLL_MS, max_records=500)
-        read = 0
+        letters: list[DeadLetter] = []
         for place, records in found.items():
             for record in records:
-                read += 1
-                await self._take_in(place.partition, taken_of(record))
-        return read
+                letters += self._take_in(place.partition, taken_of(record))
+        for letter in letters:
+            await self._bury(letter)
+        return sum(map(len, found.values()))
 
-    async def _take_in(self, partition: int, taken: Taken) -> None:
+    def _take_in(self, partition: int, taken: Taken) -> Iterable[DeadLetter]:
         try:
             self._open.read(partition, taken)
         except ValueError as error:
             origin = f"{self._names.alerts}-{partition}@{taken.offset}"
             log.error("%s cannot be read: %s", origin, error)
             self._observer.dead_letter(str(error))
-            await self._bury(DeadLetter(UNREADABLE, origin, 0, str(error)))
+            return (DeadLetter(UNREADABLE, origin, 0, str(error)),)
+        return ()
+
+    async def _doubt(self, read: int) -> None:
+        """Consumers may fall silent by themselves; one that stands where it stood, with more to read, is replaced.
+
+        Raises:
+            UnavailableError: it was; step again.
+        """
+        now = asyncio.get_running_loop().time()
+        if read:
+            self._quiet_since, self._stood = now, {}
+        elif now - self._quiet_since >= self._look_seconds:
+            before, self._stood, self._quiet_since = self._stood, await self._behind(), now
+            if before.items() & self._stood.items():
+                await self.close()
+                self._open, self._committed = OpenAlerts(), {}  # all of it is read again
+                raise UnavailableError("Kafka: the consumer of alerts stopped by itself; another begins")
+
+    async def _behind(self) -> dict[TopicPartition, int]:
+        """Where the consumer stands in partitions that have more to read."""
+        consumer = self._ready()
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                places = list(consumer.assignment())
+                ends = await consumer.end_offsets(places) if places else {}
+                stands = {place: await consumer.position(place) for place in ends}
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise self._connection.told(error) from error
+        return {place: at for place, at in stands.items() if at < ends[place]}
 
     async def _bury(self, letter: DeadLetter) -> None:
         producer = AIOKafkaProducer(**self._connection.client(), enable_idempotence=True, acks="all")
