@@ -248,7 +248,8 @@ class Forwarder:
 
     async def _forward(self, batch: Sequence[Spooled]) -> None:
         self._waypoint("forwarder:before-send")
-        await self._patiently(self._writer.write([one.body for one in batch if one.body is not None]))
+        # a chunk without records only brought a position into the spool
+        await self._patiently(self._writer.write([one.body for one in batch if one.body is not None and one.records]))
         dead = [letter for one in batch if one.body is None for letter in _letters(one)]
         if dead:
             await self._patiently(self._dead.write([self._pack_dead(letter) for letter in dead]))

@@ -169,6 +169,16 @@ async def test_a_chunk_that_was_altered_on_the_disk_becomes_dead_letters_and_hol
     assert spool.totals().dead == {"spool value altered": 2}
 
 
+async def test_what_only_holds_a_position_is_no_chunk_to_send(spool: Spool) -> None:
+    sent = Away()
+    sent.open = True
+    spool.append(Chunk("words", "start:/var/log/words", 0, NOW, ()), {"key": "start"})
+    spool.append(chunk(0))
+    await Forwarder(spool, sent, sent, pack_dead_letter).drain()
+    assert sent.values == [pack_chunk(chunk(0))]
+    assert spool.backlog().chunks == 0
+
+
 @pytest.mark.parametrize("place", ["forwarder:before-send", "forwarder:after-send", "forwarder:after-commit"])
 async def test_killed_at(place: str, topic: Any, tmp_path: Path) -> None:
     def run(*death: str) -> int:

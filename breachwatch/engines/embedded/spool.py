@@ -94,7 +94,7 @@ class Spool:
         context = chunk_context(chunk.source, chunk.origin, chunk.first_ordinal, len(chunk.records), received_us)
         body = self._sealer.seal(pack_chunk(chunk), context)
         if self._waiting[1] + len(body) > self._limit_bytes:
-            raise UnavailableError(f"the spool holds {self._waiting[1]:,} bytes that nobody matched yet: its limit")
+            raise UnavailableError(f"the spool holds {self._waiting[1]:,} bytes that still wait: its limit")
         row = (chunk.source, chunk.origin, chunk.first_ordinal, len(chunk.records), received_us, body)
         with self._file.writing() as db:
             offset = db.execute(
