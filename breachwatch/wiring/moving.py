@@ -1,6 +1,6 @@
 """Moving a ledger out of its file into PostgreSQL, for who goes from one machine to many."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ def move_ledger(
     """
     url, keys = read_secret(to), open_keys(settings.state_dir, must_exist=True)
     with ExitStack() as opened:
-        _alone(settings, keys, opened.callback, leave_behind=leave_behind)
+        nothing_waits(settings, keys, opened, None if leave_behind else ", or leave them behind with --leave-behind")
         source = store_with(settings, keys, must_exist=True)
         opened.callback(source.close)
         if not source.database.is_sqlite:
@@ -59,10 +59,18 @@ def move_ledger(
         return Moved(counts, _put_away(old))
 
 
-def _alone(
-    settings: Settings, keys: Keys, later: Callable[[Callable[[], None]], object], *, leave_behind: bool
-) -> None:
-    """Keep the service from starting meanwhile, and look whether all that it took in has become of something."""
+def nothing_waits(settings: Settings, keys: Keys, opened: ExitStack, otherwise: str | None = "") -> None:
+    """Hold the embedded engine's spool, so that its service cannot start, and look whether all in it was worked off.
+
+    Args:
+        settings: name the state folder; where there is no spool in it, nothing is done.
+        keys: of the ledger.
+        opened: gives the spool back.
+        otherwise: ends the message when something waits, with what else may be done; None: do not look.
+
+    Raises:
+        RefusedError: the service runs, or something waits.
+    """
     file = settings.state_dir / "spool.sqlite"
     if not file.exists():
         return
@@ -70,13 +78,13 @@ def _alone(
         spool = Spool(file, keys.derive("spool"))
     except UnavailableError as error:
         raise RefusedError(f"stop the service first, so that nothing is written meanwhile ({error})") from error
-    later(spool.close)
+    opened.callback(spool.close)
     backlog = spool.backlog()
-    if (backlog.chunks or backlog.alerts) and not leave_behind:
+    if (backlog.chunks or backlog.alerts) and otherwise is not None:
         waits = f"{backlog.chunks:,} chunks of records and {backlog.alerts:,} alerts"
         raise RefusedError(
-            f"{waits} still wait in the spool, and do not move: run `breachwatch up` until its status page shows none, "
-            "or leave them behind with --leave-behind"
+            f"{waits} still wait in the spool of the embedded engine, and do not move: "
+            f"run `breachwatch up` until its status page shows none{otherwise}"
         )
 
 

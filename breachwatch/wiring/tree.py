@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from breachwatch.ledger.keys import open_keys
 from breachwatch.settings import Role, Settings, StdinInput
 from breachwatch.wiring.detecting import LiveContent
 from breachwatch.wiring.inputs import sources_of
+from breachwatch.wiring.moving import nothing_waits
 from breachwatch.wiring.observing import observe
 from breachwatch.wiring.process import Process
 from breachwatch.wiring.stores import store_with
@@ -41,10 +43,13 @@ def build_tree(settings: Settings, config: Path, *, workers: int = 1, log_format
         ContentError: what is wrong with any of them.
         UnavailableError: the database, the brokers or an address cannot be had.
         TamperedError: the ledger was sealed with another master key.
+        RefusedError: the embedded engine runs on this folder, or has left records there that it did not match.
     """
     sources = sources_of(settings)
     LiveContent(settings, sources)
     keys = open_keys(settings.state_dir)
+    with ExitStack() as opened:
+        nothing_waits(settings, keys, opened)
     store = store_with(settings, keys)
     try:
         anybody = bool(store.team.members())
@@ -65,7 +70,7 @@ def children(settings: Settings, config: Path, workers: int, log_format: str = "
 
     def child(role: Role, number: int = 0) -> Child:
         name = f"{role} {number}" if number else role
-        command = [sys.executable, "-m", "breachwatch", role, "--config", str(config)]
+        command = [sys.executable, "-P", "-m", "breachwatch", role, "--config", str(config)]
         command += ["--log-format", log_format] if log_format else []
         environment = {"BREACHWATCH_OBSERVE__NUMBER": str(number)}
         return Child(name, command, environment, reads_input=reads and role == "collect")

@@ -128,6 +128,8 @@ def test_it_waits_for_what_was_taken_in(house: Path) -> None:
     spool.close()
     with pytest.raises(RefusedError, match="1 chunks of records and 0 alerts still wait"):
         wiring.move_ledger(settings(house), house / "ledger.url")
+    with pytest.raises(RefusedError, match="1 chunks of records and 0 alerts still wait"):
+        wiring.build_tree(settings(house), house / "breachwatch.toml")
     assert wiring.move_ledger(settings(house), house / "ledger.url", leave_behind=True).counts["heads"] == 1
 
 
