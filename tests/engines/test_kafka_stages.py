@@ -164,6 +164,23 @@ def test_5_a_record_that_breaks_the_detector_is_a_dead_letter_alone(matching: Ma
     assert matching.status()["totals"]["words"].events == 2
 
 
+def test_5_a_match_that_cannot_be_sent_on_is_a_dead_letter_and_holds_up_nobody(words: Any) -> None:
+    class Choosy(ByGroup):
+        def split(self, matches: Iterable[Match], partitions: int) -> Mapping[int, Mapping[str, Sequence[Match]]]:
+            several = list(matches)
+            if any(match.values["group"] == "x" for match in several):
+                raise RecursionError
+            return super().split(several, partitions)
+
+    stage = MatchStage(1, SIDES, words.Detector(), Choosy(), lambda: AT_US)
+    effects = stage.work([taken(0, chunk("hit a p1", "hit x p2", "hit b p3"))])
+    letters = [unpack_dead_letter(one.value or b"") for one in effects.outputs if one.topic == NAMES.dead_letters]
+    assert [one.reason for one in letters] == ["cannot be sent on: RecursionError"]
+    sent = [match.values["group"] for _, one in batches(effects) for some in one.matches.values() for match in some]
+    assert sent == ["a", "b"]
+    assert {dict(one.headers)[SEQUENCE] for one in effects.outputs if one.topic == NAMES.matches} == {b"1"}
+
+
 # ------------------------------------------------------------------ correlate
 
 

@@ -185,8 +185,10 @@ class CorrelateStage:
                 self._heard[sender] = number
             try:
                 batch = unpack_match_batch(one.value)
-            except ValueError as error:
-                dead.append(DeadLetter(MISREAD, self._address(one), 0, str(error)))
+            except Exception as error:
+                why = str(error) if isinstance(error, ValueError) else f"cannot be read: {type(error).__name__}"
+                log.error("%s: %s", self._address(one), why)
+                dead.append(DeadLetter(MISREAD, self._address(one), 0, why))
                 self._faults += 1
                 continue
             for family, matches in self._families(batch).items():

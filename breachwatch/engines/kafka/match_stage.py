@@ -126,7 +126,13 @@ class MatchStage:
         self._say_broken(broken)
         self._advance(taken[-1].offset + 1, taken[-1].timestamp_us, clocks, tallies, broken)
         way = Way(received, began, self._now_us()).packed() if received else b""
-        effects = self._sending(matches, way)
+        try:
+            effects = self._sending(matches, way)
+        except Exception as error:
+            log.error("some matches cannot be sent on: %s; looking for them", type(error).__name__)
+            matches, unsent = self._sendable(matches)
+            dead += unsent
+            effects = self._sending(matches, way)
         effects.outputs += [self._letter(one) for one in dead]
         effects.urgent = bool(matches or dead)
         effects.told.append(partial(self._tell, tallies, len(matches)))
@@ -210,6 +216,25 @@ class MatchStage:
         self._progress = replace(self._progress, sent=tuple(self._sent))
         effects.changes[CHECKPOINT] = pack_progress(self._progress)
         return effects
+
+    def _sendable(self, matches: Sequence[Match]) -> tuple[list[Match], list[DeadLetter]]:
+        """Matches that can be routed and written, and letters for those that cannot; nothing was sent of either yet."""
+        self._untold = [dict(self._progress.clocks) for _ in self._untold]
+        self._sent = [*self._progress.sent, *[0] * self._sides.matches][: self._sides.matches]
+        found: list[Match] = []
+        dead: list[DeadLetter] = []
+        for match in matches:
+            try:
+                for families in self._router.split((match,), self._sides.matches).values():
+                    pack_match_batch(MatchBatch(0, 0, 0, {}, {name: tuple(some) for name, some in families.items()}))
+            except Exception as error:
+                self._faults += 1
+                reason = f"cannot be sent on: {type(error).__name__}"
+                log.error("event %s of rule %s %s", match.event_id, match.rule, reason)
+                dead.append(DeadLetter(match.source, f"event:{match.event_id}", 0, reason))
+            else:
+                found.append(match)
+        return found, dead
 
     def _to(self, target: int, matches: Mapping[str, Sequence[Match]], way: bytes) -> Iterable[Output]:
         clocks, self._untold[target] = self._untold[target], {}
