@@ -173,9 +173,14 @@ class Cluster:
 
     def stop(self, name: str) -> int:
         """Ask one service to end, as `docker compose stop` does; returns its exit code."""
-        process = self._running.pop(name)
-        process.send_signal(signal.SIGTERM)
-        return process.wait(PATIENCE_SECONDS)
+        process = self._running[name]
+        if name in images.STOPPED_BY:
+            os.killpg(process.pid, images.STOPPED_BY[name])  # who runs it as another user does not pass it on
+        else:
+            process.send_signal(signal.SIGTERM)
+        code = process.wait(PATIENCE_SECONDS)
+        del self._running[name]
+        return code
 
     def stop_all(self) -> dict[str, int]:
         """Ask every service to end, the last one first; returns how each ended."""

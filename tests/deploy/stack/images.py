@@ -10,6 +10,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from stack.place import Places
 
 ROOT = Path(__file__).parents[3]
 PROBE = Path(__file__).with_name("kafka_probe.py")
+STOPPED_BY = {"postgres": signal.SIGINT}
+"""What an image says it is stopped by, if not SIGTERM: PostgreSQL would wait for its clients."""
 JAVA_MAINS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
 
 
@@ -37,7 +40,7 @@ def kafka_programs(places: Places, service: Service) -> None:
     libraries = ROOT / ".cache" / "kafka" / f"libs-{pom.stdout.decode().split()[0]}"
     java = shutil.which("java") or str(next(Path("/usr/lib/jvm").glob("*/bin/java")))
     folder = places.at(service, "/opt/kafka/bin")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, main in JAVA_MAINS.items():
         options = f"-cp '{libraries}/*' -XX:+UseSerialGC -Djava.io.tmpdir={places.at(service, '/tmp')}"  # noqa: S108
         heap = "${KAFKA_HEAP_OPTS:-} ${KAFKA_LOG4J_OPTS:-}"
