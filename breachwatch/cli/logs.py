@@ -21,8 +21,18 @@ LogFormatOption = Annotated[
     LogFormat | None,
     typer.Option("--log-format", help="How log lines look; as the settings say by default.", show_default=False),
 ]
-_LOUD = ("alembic", "aiokafka", "faust", "mode", "kafka", "opentelemetry", "uvicorn", "asyncio")
-"""Libraries of whose lines only warnings are of use to an operator."""
+_LOUD = (
+    "alembic",
+    "aiokafka",
+    "breachwatch.engines.kafka.app",
+    "faust",
+    "mode",
+    "kafka",
+    "opentelemetry",
+    "uvicorn",
+    "asyncio",
+)
+"""Libraries, and who speaks for one, of whose lines only warnings are of use to an operator."""
 
 
 class JsonLines(logging.Formatter):
