@@ -111,7 +111,9 @@ class Dog:
     def __init__(self, reader: Reader, processor: Processor) -> None:
         self.now = 0.0
         self.said: list[str] = []
+        self.rewound = 0
         self.pump = SimpleNamespace(
+            rewind=self._rewind,
             processor=processor,
             waiting=0,
             is_open=True,
@@ -121,6 +123,9 @@ class Dog:
         hub = SimpleNamespace(of=lambda stage: {0: self.pump} if stage == "match" else {})
         clock: Callable[[], float] = lambda: self.now  # noqa: E731
         self.watchdog = Watchdog(NAMES, hub, reader, clock, self.said.append, patience=60.0)  # type: ignore[arg-type]
+
+    def _rewind(self) -> None:
+        self.rewound += 1
 
     async def look(self, after: float) -> Any:
         self.now += after
@@ -155,6 +160,15 @@ async def test_the_ends_of_transactions_are_no_backlog_and_the_end_is_reached() 
 async def test_behind_an_open_transaction_the_end_is_not_reached() -> None:
     dog = Dog(Reader(range(4), 9, blocked=4), Processor(4))
     assert await dog.look(after=1) == {}
+
+
+async def test_a_topic_that_was_made_anew_is_read_from_its_beginning() -> None:
+    dog = Dog(Reader(range(3), 3), Processor(900))
+    for _ in range(2):
+        await dog.look(after=1)
+    assert dog.rewound == 0, "a broker that has just taken over may know less for a moment"
+    await dog.look(after=1)
+    assert dog.rewound == 1
 
 
 async def test_why_it_does_not_move_is_told_too() -> None:

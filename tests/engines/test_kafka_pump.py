@@ -208,3 +208,14 @@ async def test_whoever_brings_more_than_there_is_room_for_waits() -> None:
     await waiting
     budget.give(100)
     await budget.take(1_000)  # larger than everything, and alone
+
+
+async def test_over_a_topic_that_was_made_anew_everything_is_taken() -> None:
+    processor = Processor()
+    processor.done = 900
+    async with pumping(processor) as (pump, acked, budget):
+        await until(lambda: pump.is_open)
+        pump.rewind()
+        await offer(pump, acked, budget, 0, 1)
+        await until(lambda: acked == [0, 1])
+    assert processor.durable == [0, 1]

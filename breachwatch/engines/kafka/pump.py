@@ -137,6 +137,11 @@ class Pump:
         if self.is_open and not self._queue and not self.processor.holds:
             self.processor.read = self.processor.done = max(self.processor.read, offset)
 
+    def rewind(self) -> None:
+        """The topic is another one than the checkpoint is of: take everything in it."""
+        if self.is_open and not self.processor.holds:
+            self.processor.read = self.processor.done = 0
+
     def start(self) -> None:
         """Go to work, from the beginning or after `park`."""
         self._parking = False

@@ -20,6 +20,7 @@ STALLED = 75
 """What the process ends with: try again (sysexits.h, EX_TEMPFAIL)."""
 
 PATIENCE_SECONDS = 60.0
+_LOOKS_TO_BELIEVE = 3
 Seconds = Callable[[], float]
 
 
@@ -98,6 +99,7 @@ class Watchdog:
         self._patience = patience
         self._observer = observer
         self._seen: dict[tuple[Stage, int], _Seen] = {}
+        self._short: dict[tuple[str, int], int] = {}
         self.lag: dict[str, int] = {}
 
     async def look(self, stage: Stage) -> Mapping[int, int]:
@@ -111,6 +113,7 @@ class Watchdog:
         """
         topic = self._topics[stage]
         pumps = self._hub.of(stage)
+        before = {partition: pump.processor.done for partition, pump in pumps.items() if pump.is_open}
         ends = await self._reader.ends(topic, pumps)
         for known in [each for each in self._seen if each[0] == stage and each[1] not in pumps]:
             del self._seen[known]
@@ -118,6 +121,7 @@ class Watchdog:
         worst, lag = 0.0, 0
         for partition, pump in pumps.items():
             end = ends.get(partition, 0)
+            self._judge_anew(topic, partition, pump, short=end < before.get(partition, 0))
             waits = max(0, end - pump.processor.done)
             if not pump.waiting and pump.is_open and waits and await self._hollow(topic, partition, pump, end):
                 waits = 0
@@ -133,6 +137,14 @@ class Watchdog:
         self.lag[topic] = lag
         self._observer.stalled(stage, worst)
         return reached
+
+    def _judge_anew(self, topic: str, partition: int, pump: Pump, *, short: bool) -> None:
+        """A topic that ends before its checkpoint, look after look, is not the one that the checkpoint is of."""
+        looks = self._short.get((topic, partition), 0) + 1 if short else 0
+        self._short[topic, partition] = looks
+        if looks == _LOOKS_TO_BELIEVE:
+            log.error("%s-%d ends before its checkpoint, so it was made anew; all of it is read", topic, partition)
+            pump.rewind()
 
     def _stood(self, stage: Stage, partition: int, pump: Pump, waits: int) -> float:
         """Seconds that a partition has stood still with something waiting."""
