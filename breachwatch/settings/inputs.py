@@ -104,9 +104,7 @@ class KafkaInput(_Read, KafkaAccess):
     def _how_to_sign_in_goes_with_where(self) -> "KafkaInput":
         strange = sorted(self.model_fields_set & KafkaAccess.model_fields.keys() - {"brokers"})
         if strange and not self.brokers:
-            raise ValueError(
-                f"{', '.join(strange)} go with brokers of its own; how to reach the others stands in [kafka]"
-            )
+            raise ValueError(f"{', '.join(strange)}: only with brokers named here; others are reached as [kafka] says")
         return self
 
 
