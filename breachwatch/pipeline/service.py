@@ -190,8 +190,9 @@ class CaseFlow:
     def ring(self, now: datetime) -> int:
         """Let every clock that wants to know the time hear it; returns the number of incidents that spoke.
 
-        Several processes may do so: a case that somebody is at is left to them, and heard again the next time. One case that cannot hear it keeps no other from ringing. The first calls also go through all cases, some at a
-        time, and put summaries right that are not what the facts say, so that no clock stays silent for it.
+        Several processes may do so: a case that somebody is at is left to them, and heard again the next time. One case
+        that cannot hear it keeps no other from ringing. The first calls also go through all cases, some at a time, and
+        put summaries right that are not what the facts say, so that no clock stays silent for it.
 
         Raises:
             BreachwatchError: what kept the first such case from ringing, after all others rang.
