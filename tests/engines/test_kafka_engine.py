@@ -171,3 +171,40 @@ async def test_a_worker_without_topics_says_which_and_what_makes_them(
         await engine_of(brokers, names, real_stages).run(asyncio.Event())
     assert {names.records, names.windows} <= {problem.message.split()[-1] for problem in told.value.problems}
     assert "breachwatch topics apply" in str(told.value)
+
+
+async def test_1_and_2_hold_over_a_reload_while_records_come(
+    kafka_host: Any, brokers: Connection, names: Names, real_stages: Any, embedded: Callable[[Sequence[Chunk]], bytes]
+) -> None:
+    chunks = in_order(attack())
+    values = [pack_chunk(chunk) for chunk in chunks]
+    expected = embedded(chunks)
+    await kafka_host.make_topics(brokers, names, records=2, matches=2)
+    await send(brokers, names, values[:20], 2)
+    engine = engine_of(brokers, names, real_stages)
+    async with working(engine):
+        async with asyncio.timeout(60):
+            while not (await kafka_host.totals_in(brokers, names, 2)).records:
+                pass
+        engine.reload(real_stages.detector(), real_stages.sharding())
+        await send(brokers, names, values[20:], 2)
+        assert await settled(kafka_host, brokers, names, expected) == expected
+    assert (await kafka_host.totals_in(brokers, names, 2)).records == len(attack())
+
+
+async def test_a_worker_tells_how_it_is_doing(
+    kafka_host: Any, brokers: Connection, names: Names, real_stages: Any, embedded: Callable[[Sequence[Chunk]], bytes]
+) -> None:
+    chunks = in_order(attack())
+    await kafka_host.make_topics(brokers, names, records=2, matches=2)
+    await send(brokers, names, [pack_chunk(chunk) for chunk in chunks], 2)
+    engine = engine_of(brokers, names, real_stages)
+    expected = embedded(chunks)
+    async with working(engine):
+        assert await settled(kafka_host, brokers, names, expected) == expected
+        status = engine.status()
+        assert status["totals"][SOURCE].records == len(attack())
+        assert (status["trouble"], status["faults"], status["broken_rules"]) == ({}, 0, {})
+        assert status["partitions"] == {"match": [0, 1], "correlate": [0, 1]}
+        assert engine.not_ready() == ""
+    assert engine.not_ready() == "not joined yet"
