@@ -81,8 +81,20 @@ async def worker_killed(cluster: Cluster, scale: int) -> str:
             if kill % _AT_WORK == 0:
                 await done(cluster, reader)
             await moved(cluster, chance.randint(1, 40))
-            cluster.signal(chance.choice(cluster.workers), signal.SIGKILL)
-    return f"{2 * scale} kills"
+            await killed(cluster, chance.choice(cluster.workers))
+    return f"{cluster.ends['worker', -signal.SIGKILL]} kills"
+
+
+async def killed(cluster: Cluster, name: str) -> None:
+    """Kill a process, once it runs, and wait until it is dead."""
+    await running(cluster)
+    before = cluster.ends[name.partition("-")[0], -signal.SIGKILL]
+    cluster.signal(name, signal.SIGKILL)
+
+    async def dead() -> bool:
+        return cluster.ends[name.partition("-")[0], -signal.SIGKILL] > before
+
+    await cluster.until(dead, f"{name} is dead")
 
 
 async def done(cluster: Cluster, reader: Reader) -> None:
@@ -104,8 +116,7 @@ async def others_killed(cluster: Cluster, scale: int) -> str:
     for _ in range(scale):
         async with under_load(cluster, 40):
             await moved(cluster, 20)
-            cluster.signal("clock-0", signal.SIGKILL)
-            await running(cluster)
+            await killed(cluster, "clock-0")
     return f"{scale} kills"
 
 
