@@ -48,7 +48,6 @@ class Sharded:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self.room_bytes = 0
         self.clocks: dict[str, int] = {}
 
     def feed(self, matches: Any, clocks: Any = None, received_us: int | None = None) -> Any:

@@ -39,9 +39,7 @@ _heard = msgspec.json.Decoder(dict[int, int])
 
 
 class Sharded(Protocol):
-    """The windows of one partition. `room_bytes`: how much memory they may take, about."""
-
-    room_bytes: int
+    """The windows of one partition."""
 
     def feed(
         self,
@@ -92,23 +90,14 @@ class CorrelateStage:
         sides: how many partitions there are.
         sharding: what the windows are made of.
         observer: told of what is durable.
-        room: bytes that the windows may take now, about; without it as many as the correlator was made for.
     """
 
-    def __init__(
-        self,
-        partition: int,
-        sides: Sides,
-        sharding: Sharding,
-        observer: Observer = SILENT,
-        room: Callable[[], int] | None = None,
-    ) -> None:
+    def __init__(self, partition: int, sides: Sides, sharding: Sharding, observer: Observer = SILENT) -> None:
         self._partition = partition
         self._sides = sides
         self._router = sharding.router
         self._correlator = sharding.correlator()
         self._observer = observer
-        self._room = room
         self._reception = Reception()
         self._received = b""
         self._heard: dict[int, int] = {}
@@ -173,8 +162,6 @@ class CorrelateStage:
     def work(self, taken: Sequence[Taken]) -> Effects:
         """Feed every batch of matches, then move the clocks."""
         effects, families = Effects(), dict[str, list[Match]]()
-        if self._room is not None:
-            self._correlator.room_bytes = self._room()
         dead: list[DeadLetter] = []
         clocks: dict[str, int] = {}
         way: Way | None = None

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from breachwatch.detection.correlating.correlator import ROOM_BYTES
 from breachwatch.engines.kafka.app import make_app, stop_app
 from breachwatch.engines.kafka.broker_time import BrokerTime
 from breachwatch.engines.kafka.connection import Connection
@@ -119,11 +118,7 @@ class KafkaEngine:
         if stage == "match":
             router = self._sharding.router
             return MatchStage(partition, self._sides, self._detector, router, self._now_us, self._observer)
-        return CorrelateStage(partition, self._sides, self._sharding, self._observer, self._room)
-
-    def _room(self) -> int:
-        """Bytes for the windows of one partition: all that this process has share what a process may take."""
-        return ROOM_BYTES // max(1, len(self._hub.of("correlate")) if self._hub else 1)
+        return CorrelateStage(partition, self._sides, self._sharding, self._observer)
 
     def _now_us(self) -> int:
         return to_microseconds(self._now())
