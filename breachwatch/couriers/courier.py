@@ -63,6 +63,10 @@ class Courier:
     leaves it `sending`; when the lease ends it is sent again under the same Message-ID. SMTP cannot tell whether the
     first copy got through (RFC 5321, section 6.1), and a person told twice is better off than one never told.
 
+    Leases and dates in the outbox go by `agreed`, which all couriers of one outbox share: by a clock that is behind,
+    a lease would have ended before it began, and another courier would send the same mail at the same time. It may be
+    asked of a server, so only in threads. By default it is `now`, this machine's own.
+
     Attributes:
         name: what it is called where its trouble is told.
     """
@@ -79,12 +83,14 @@ class Courier:
         owner: str,
         waypoint: Waypoint = passing,
         observer: Observer = SILENT,
+        agreed: Callable[[], datetime] | None = None,
     ) -> None:
         self._outbox = outbox
         self._letters = letters
         self._transport = transport
         self._sender = sender
         self._now = now
+        self._agreed = agreed or now
         self._owner = owner
         self._waypoint = waypoint
         self._observer = observer
@@ -112,7 +118,7 @@ class Courier:
         at = self._now()
         if self._resume_at is not None and at < self._resume_at:
             return False
-        row = await asyncio.to_thread(self._lease, at)
+        row = await asyncio.to_thread(self._lease)
         if row is None:
             return False
         self._waypoint("courier:after-lease")
@@ -159,7 +165,8 @@ class Courier:
             seconds = self._answered.total_seconds()
             self._observer.mailed(Mailed(item.kind, result, item.id, item.incident_id, row.attempts, seconds))
 
-    def _lease(self, at: datetime) -> OutboxRow | None:
+    def _lease(self) -> OutboxRow | None:
+        at = self._agreed()
         rows = (self._outbox.lease((kind,), self._owner, at, at + LEASE) for kind in KINDS)
         return next((row for row in rows if row is not None), None)
 
@@ -191,7 +198,7 @@ class Courier:
             return PersonDeferred(f"not written: {type(error).__name__}")
 
     def _settle(self, row: OutboxRow, verdict: Verdict | Held) -> MailResult:
-        now, item = self._now(), row.item
+        now, item = self._agreed(), row.item
         match verdict:
             case Held(reply):
                 self._outbox.retry(item.id, self._owner, now + pause(row.attempts, FIRST_PAUSE), reply)
@@ -213,11 +220,12 @@ class Courier:
                 return self._later(row, now, reply)
             case ServerTrouble(reply, perhaps_sent):
                 self._trouble += 1
-                self._resume_at = now + pause(self._trouble, timedelta(seconds=5))
+                rest = pause(self._trouble, timedelta(seconds=5))
+                self._resume_at = self._now() + rest
                 self._relay_trouble = f"the relay takes no mail ({reply}); trying again at {rfc3339(self._resume_at)}"
                 log.warning("courier: %s", self._relay_trouble)
                 doubt = "; the mail may have got through, the answer did not" if perhaps_sent else ""
-                self._outbox.retry(item.id, self._owner, self._resume_at, reply + doubt)
+                self._outbox.retry(item.id, self._owner, now + rest, reply + doubt)
                 return "relay_trouble"
 
     def _believed(self, row: OutboxRow) -> bool:

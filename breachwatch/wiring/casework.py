@@ -93,8 +93,10 @@ def open_casework(
     return Casework(settings, live, store, world, CaseFlow(store.ledger, store.vault, world), team, waypoint, observer)
 
 
-def mail_courier(case: Casework, desk_url: str) -> Courier:
+def mail_courier(case: Casework, desk_url: str, clock: Now | None = None) -> Courier:
     """Who carries mails out of the outbox; reminders link to the desk.
+
+    `clock`: by which leases go; this machine's own if none is named.
 
     Raises:
         ContentError: the relay's password or certificate cannot be read.
@@ -103,7 +105,8 @@ def mail_courier(case: Casework, desk_url: str) -> Courier:
     letters = CaseLetters(case.store.ledger, case.store.vault, case.world, desk_url, case.team)
     transport = SmtpTransport(SmtpSettings(**settings.mail.model_dump(exclude={"sender"})), case.waypoint)
     sender = Sender(settings.mail.sender, settings.organisation.name)
-    return Courier(case.store.outbox, letters, transport, sender, now, owner_name(), case.waypoint, case.observer)
+    outbox = case.store.outbox
+    return Courier(outbox, letters, transport, sender, now, owner_name(), case.waypoint, case.observer, clock)
 
 
 def build_watches(

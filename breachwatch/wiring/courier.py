@@ -1,9 +1,13 @@
-"""`breachwatch courier`: sends mail. Any number of them share the outbox; none knows anybody's identifiers."""
+"""`breachwatch courier`: sends mail. Any number of them share the outbox; none knows anybody's identifiers.
+
+Their leases go by the clock of the ledger's server: a machine whose own clock is wrong sends no mail of another again.
+"""
 
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.ledger.keys import open_master_key
 from breachwatch.settings import Settings
 from breachwatch.wiring.casework import mail_courier, open_casework
+from breachwatch.wiring.clock import now
 from breachwatch.wiring.detecting import LiveContent
 from breachwatch.wiring.inputs import sources_of
 from breachwatch.wiring.observing import observe
@@ -24,7 +28,8 @@ def build_courier(settings: Settings, *, waypoint: Waypoint = passing) -> Proces
     master = open_master_key(settings.state_dir)
     seeing = observe(settings, "courier", sources)
     case = open_casework(settings, live, master, waypoint, seeing.observer)
-    carrier, reloading = mail_courier(case, settings.desk.url()), case.reloading()
+    carrier = mail_courier(case, settings.desk.url(), case.store.database.clock(now))
+    reloading = case.reloading()
     seeing.watch_store(case.store)
     seeing.watch_troubles(watches=[carrier, reloading])
 

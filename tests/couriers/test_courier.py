@@ -364,3 +364,37 @@ def killer(place: str) -> Waypoint:
 
 def unavailable(*_: object) -> None:
     raise UnavailableError("the ledger is locked by another program")
+
+
+def test_a_courier_whose_clock_is_wrong_sends_no_mail_that_another_has_in_hand(office: Office, clock: Any) -> None:
+    """Leases go by a clock that all share; else one that is behind would lease what has ended before it began."""
+    for wrong in (-timedelta(hours=1), timedelta(hours=1)):
+        sender = Sender("privacy@shop.example", "Shop")
+
+        def bent(by: timedelta = wrong) -> datetime:
+            at: datetime = clock()
+            return at + by
+
+        odd = Courier(office.store.outbox, office.desk, office.relay, sender, bent, "odd", agreed=clock)
+        for first, second in ((odd, office.courier), (office.courier, odd)):
+            office.put(name := f"mail-{wrong > timedelta(0)}-{first is odd}")
+            office.relay.ids.clear()
+            assert asyncio.run(_while_in_hand(office, first, second)) == [True, False]
+            assert len(office.relay.ids) == 1
+            assert office.became(name)[0] == "sent"
+
+
+async def _while_in_hand(office: Office, first: Courier, second: Courier) -> list[bool]:
+    """Let one courier carry, and another look for work before the relay has answered."""
+    looked: list[bool] = []
+
+    class Slow(Relay):
+        async def send(self, mail: EmailMessage, sender: str, to: str) -> Verdict:
+            looked.append(await second.step())
+            return await office.relay.send(mail, sender, to)
+
+    first._transport, before = Slow(), first._transport
+    try:
+        return [await first.step(), *looked]
+    finally:
+        first._transport = before
