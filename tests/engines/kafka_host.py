@@ -133,15 +133,22 @@ class KafkaHost:
             await asyncio.gather(self._taker.start(), *(each.open() for each in self._processors))
             self._started = True
         await self._swap()
-        while any([await self._advance(each) for each in self._processors]) or await self._deliver():
+        while await self._advance("match") or await self._advance("correlate") or await self._deliver():
             pass
 
-    async def _advance(self, processor: Processor) -> bool:
+    async def _advance(self, stage: str) -> bool:
+        """One batch of every partition of a stage; whether there was any."""
+        processors = [each for each in self._processors if each.place.stage == stage]
+        ends = await self._reader.ends(processors[0].place.topic, range(self.partitions))
+        return any([await self._take(each, ends[each.place.partition]) for each in processors])
+
+    async def _take(self, processor: Processor, end: int) -> bool:
         if processor.stage is None:
             await processor.open()
-        topic, partition = processor.place.topic, processor.place.partition
-        end = (await self._reader.ends(topic, [partition]))[partition]
-        records, reached = await self._reader.between(topic, partition, processor.read, end)
+        if processor.read >= end:
+            return False
+        place = processor.place
+        records, reached = await self._reader.between(place.topic, place.partition, processor.read, end)
         if not records:
             processor.read = max(processor.read, reached)  # nothing but the ends of transactions
             return False
