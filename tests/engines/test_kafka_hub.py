@@ -92,7 +92,7 @@ async def test_what_cannot_be_looked_at_is_not_passed_over() -> None:
 
 
 async def test_a_record_of_a_partition_that_is_not_ours_is_let_go_and_not_acknowledged() -> None:
-    hub, acked = hub_over(Reader([], 0)), []  # type: ignore[var-annotated]
+    hub, acked = hub_over(Reader([], 0)), []
     message = SimpleNamespace(
         topic=NAMES.records, partition=7, offset=1, timestamp=1.5, timestamp_type=0, key=None, value=b"x", headers=()
     )
@@ -106,12 +106,13 @@ async def test_a_record_of_a_partition_that_is_not_ours_is_let_go_and_not_acknow
 
 
 class Dog:
-    """A watchdog over one partition, and the clock it goes by."""
+    """A watchdog over one partition, and the clock it goes by. `passed`: what the consumer believes."""
 
-    def __init__(self, reader: Reader, processor: Processor) -> None:
+    def __init__(self, reader: Reader, processor: Processor, passed: int = 0) -> None:
         self.now = 0.0
         self.said: list[str] = []
         self.rewound = 0
+        self.brought: list[list[int]] = []
         self.pump = SimpleNamespace(
             rewind=self._rewind,
             processor=processor,
@@ -119,10 +120,19 @@ class Dog:
             is_open=True,
             trouble="",
             skip=lambda offset: setattr(processor, "done", offset),
+            bring=lambda found: self.brought.append([each.offset for each in found]),
         )
         hub = SimpleNamespace(of=lambda stage: {0: self.pump} if stage == "match" else {})
         clock: Callable[[], float] = lambda: self.now  # noqa: E731
-        self.watchdog = Watchdog(NAMES, hub, reader, clock, self.said.append, patience=60.0)  # type: ignore[arg-type]
+        self.watchdog = Watchdog(
+            NAMES,
+            hub,  # type: ignore[arg-type]
+            reader,  # type: ignore[arg-type]
+            clock,
+            self.said.append,
+            patience=60.0,
+            passed=lambda topic, partition: passed,
+        )
 
     def _rewind(self) -> None:
         self.rewound += 1
@@ -155,6 +165,23 @@ async def test_the_ends_of_transactions_are_no_backlog_and_the_end_is_reached() 
     assert await dog.look(after=100) == {0: 9}
     assert dog.said == []
     assert dog.pump.processor.done == 9
+
+
+async def test_what_the_consumer_believes_to_have_handed_over_is_brought_after_a_while() -> None:
+    dog = Dog(Reader(range(9), 9), Processor(4), passed=8)
+    await dog.look(after=1)
+    await dog.look(after=10)
+    assert dog.brought == [], "it may be on its way"
+    await dog.look(after=5)
+    assert dog.brought == [[4, 5, 6, 7, 8]]
+
+
+async def test_a_consumer_that_knows_of_nothing_new_is_not_carried_along() -> None:
+    dog = Dog(Reader(range(9), 9), Processor(4), passed=3)
+    for _ in range(7):
+        await dog.look(after=10)
+    assert not any(dog.brought)
+    assert dog.said == ["t.records-0: 5 wait and nothing moved for 60 s"]
 
 
 async def test_behind_an_open_transaction_the_end_is_not_reached() -> None:

@@ -219,3 +219,21 @@ async def test_over_a_topic_that_was_made_anew_everything_is_taken() -> None:
         await offer(pump, acked, budget, 0, 1)
         await until(lambda: acked == [0, 1])
     assert processor.durable == [0, 1]
+
+
+async def test_what_no_consumer_handed_over_is_taken_once_and_does_not_carry_on_one_that_fell_silent() -> None:
+    processor = Processor()
+    async with pumping(processor) as (pump, acked, budget):
+        pump.bring([taken(0), taken(1)])
+        await until(lambda: processor.durable == [0, 1])
+        await until(lambda: pump.waiting == 0)
+        pump.bring([taken(2)])
+        assert pump.waiting == 0, "nobody handed over anything since"
+        await offer(pump, acked, budget, 1, 2)
+        await until(lambda: acked == [1, 2])
+        pump.bring([taken(3)])
+        await until(lambda: processor.durable == [0, 1, 2, 3])
+        await until(lambda: pump.waiting == 0)
+        async with asyncio.timeout(5):
+            await budget.take(10_000)  # all of it was given back
+        budget.give(10_000)

@@ -145,7 +145,7 @@ class KafkaEngine:
                 self._hub = Hub(self._names, self._make, around, reader, self._brokers_time.heard)
                 self._watchdog = Watchdog(
                     self._names, self._hub, reader, time.monotonic, self._stalled,
-                    patience=self._patience, observer=self._observer,
+                    patience=self._patience, observer=self._observer, passed=self._passed,
                 )  # fmt: skip
                 try:
                     await self._work(self._hub, self._watchdog, stop)
@@ -199,6 +199,10 @@ class KafkaEngine:
         stages = [pump.processor.stage for pump in hub.of("match").values()]
         self._brokers_time.heard(max((one.status()["received_us"] for one in stages if one is not None), default=0))
         return self._brokers_time.now_us() or 0
+
+    def _passed(self, topic: str, partition: int) -> int:
+        """Up to which offset Faust takes records for handed over; it tells nobody but itself."""
+        return self.app.consumer._read_offset.get((topic, partition)) or 0
 
     async def _look(self, hub: Hub, watchdog: Watchdog, guard: LoopGuard) -> None:
         """Every other second: what waits, what stands still, and which partitions are at their end."""

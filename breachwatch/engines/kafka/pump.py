@@ -26,6 +26,10 @@ _FENCED_SECONDS = 5.0
 _PARK_SECONDS = 5.0
 
 
+def _to_nobody() -> None:
+    """Acknowledges what no consumer handed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much at once.
@@ -54,6 +58,10 @@ class Budget:
         while self._used and self._used + size > self._limit:
             self._freed.clear()
             await self._freed.wait()
+        self._used += size
+
+    def add(self, size: int) -> None:
+        """So much is there, whether there is room or not."""
         self._used += size
 
     def give(self, size: int) -> None:
@@ -101,6 +109,7 @@ class Pump:
         self._swap: tuple[Any, ...] | None = None
         self._wake = asyncio.Event()
         self._parking = False
+        self._brought = False
         self._busy: asyncio.Task[None] | None = None
         self._failures = 0
         self._allowed = self._limits.size // 8
@@ -109,7 +118,22 @@ class Pump:
 
     def offer(self, taken: Taken, ack: Ack) -> None:
         """Queue a record; `ack` is called once what it caused is durable."""
+        self._brought = False
         self._queue.append((taken, ack))
+        self._wake.set()
+
+    def bring(self, found: Sequence[Taken]) -> None:
+        """Queue what a look at the topic found and no consumer handed over.
+
+        Once, until one hands over something again: a consumer that fell silent for good is not to be carried along.
+        """
+        if self._brought or self._parking or not found:
+            return
+        self._brought = True
+        log.warning("%s: %d records that nobody handed over are taken", self._name, len(found))
+        for taken in found:
+            self._budget.add(len(taken.value))
+            self._queue.append((taken, _to_nobody))
         self._wake.set()
 
     def idle(self, until_us: int) -> None:
@@ -144,7 +168,7 @@ class Pump:
 
     def start(self) -> None:
         """Go to work, from the beginning or after `park`."""
-        self._parking = False
+        self._parking = self._brought = False
         if self._busy is None or self._busy.done():
             self._busy = asyncio.create_task(self._run(), name=f"pump {self._name}")
         self._wake.set()

@@ -22,6 +22,8 @@ STALLED = 75
 PATIENCE_SECONDS = 60.0
 _LOOKS_TO_BELIEVE = 3
 Seconds = Callable[[], float]
+Passed = Callable[[str, int], int]
+"""Of a partition of a topic, the offset up to which its consumer takes it for handed over."""
 
 
 class LoopGuard(threading.Thread):
@@ -77,6 +79,7 @@ class Watchdog:
         stalled: told in a sentence what stands still; ends the process.
         patience: seconds without any progress before that.
         observer: told of what waits.
+        passed: what the consumer believes.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Watchdog:
         *,
         patience: float = PATIENCE_SECONDS,
         observer: Observer = SILENT,
+        passed: Passed = lambda _topic, _partition: 0,
     ) -> None:
         self._topics: dict[Stage, str] = {"match": names.records, "correlate": names.matches}
         self._prefix = f"{names.prefix}."
@@ -98,6 +102,7 @@ class Watchdog:
         self._stalled = stalled
         self._patience = patience
         self._observer = observer
+        self._passed = passed
         self._seen: dict[tuple[Stage, int], _Seen] = {}
         self._short: dict[tuple[str, int], int] = {}
         self.lag: dict[str, int] = {}
@@ -123,7 +128,8 @@ class Watchdog:
             end = ends.get(partition, 0)
             self._judge_anew(topic, partition, pump, short=end < before.get(partition, 0))
             waits = max(0, end - pump.processor.done)
-            if not pump.waiting and pump.is_open and waits and await self._hollow(topic, partition, pump, end):
+            idle = not pump.waiting and pump.is_open
+            if idle and waits and await self._hollow(topic, partition, pump, end, self._standing(stage, partition)):
                 waits = 0
             stood = self._stood(stage, partition, pump, waits)
             lag += waits
@@ -154,12 +160,26 @@ class Watchdog:
             seen.done, seen.moved_at = done, now
         return now - seen.moved_at
 
-    async def _hollow(self, topic: str, partition: int, pump: Pump, end: int) -> bool:
-        """Whether what seems to wait is nothing but the ends of transactions; then it is passed over from now on."""
+    def _standing(self, stage: Stage, partition: int) -> float:
+        """Seconds that it had stood still when it was looked at last, and since then."""
+        seen = self._seen.get((stage, partition))
+        return self._seconds() - seen.moved_at if seen else 0.0
+
+    async def _hollow(self, topic: str, partition: int, pump: Pump, end: int, stood: float) -> bool:
+        """Whether what seems to wait is nothing but the ends of transactions; then it is passed over from now on.
+
+        Records that the consumer believes to have handed over long ago, with none after them that would show the gap,
+        are brought; a consumer that fell silent believes no such thing.
+        """
         start = pump.processor.read
         if start < end:
             found, reached = await self._reader.between(topic, partition, start, end)
-            if found or reached < end or pump.processor.read != start or pump.waiting:
+            if pump.processor.read != start or pump.waiting:
+                return False
+            if stood >= self._patience / 4:
+                passed = self._passed(topic, partition)
+                pump.bring([each for each in found if each.offset <= passed])
+            if found or reached < end:
                 return False
             pump.skip(end)
         return True
