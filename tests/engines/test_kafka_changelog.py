@@ -1,6 +1,7 @@
 """State in a compacted topic: what was committed comes back, all of it, and nothing else."""
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.engines.kafka.changelog import CHECKPOINT, records_of, restore, state_of
+from breachwatch.engines.kafka.changelog import CHECKPOINT, Parts, records_of, restore, state_of
 from breachwatch.engines.kafka.connection import Connection, connection
 from breachwatch.engines.kafka.effects import Output
 from breachwatch.engines.kafka.names import Names
@@ -44,6 +45,20 @@ def test_a_blob_larger_than_a_kafka_record_comes_back_and_a_smaller_one_after_it
     noise = b"".join(n.to_bytes(4, "big") * (n % 3 + 1) for n in range(1_500_000))
     assert kept([{"w/a": large}, {"w/b": noise}]) == {"w/a": large, "w/b": noise}
     assert kept([{"w/b": noise}, {"w/b": b"small"}]) == {"w/b": b"small"}
+
+
+def test_no_part_of_a_blob_stays_in_the_topic_once_it_is_smaller_or_gone() -> None:
+    noise = secrets.token_bytes(3 * MOST_BYTES)
+    parts, values = Parts(), dict[str, bytes | None]()
+    for blob, keys in ((noise, 5), (noise[: MOST_BYTES + 9], 3), (b"small", 1), (noise, 5), (None, 0)):
+        another = Parts()  # of whoever takes the partition over
+        another.load(name for name, value in values.items() if value is not None)
+        written = records_of("t", 3, {"w/a": blob}, another)
+        assert written == records_of("t", 3, {"w/a": blob}, parts)
+        values.update({(each.key or b"").decode(): each.value for each in written})
+        left = {name: value for name, value in values.items() if value is not None}
+        assert len(left) == keys
+        assert state_of(left) == ({} if blob is None else {"w/a": blob})
 
 
 def test_what_was_altered_is_refused() -> None:
@@ -146,6 +161,6 @@ async def test_what_lies_between_two_offsets_is_read_beside_everybody_else(broke
             "the end of a transaction is no record"
         )
         assert await reader.partitions(f"{names.prefix}.none") == 0
-        found, _ = await asyncio.gather(reader.between(names.windows, 0, 0, 2), reader.ends(names.windows, [0]))
-        assert [one.offset for one in found[0]] == [0, 1]
+        between, _ = await asyncio.gather(reader.between(names.windows, 0, 0, 2), reader.ends(names.windows, [0]))
+        assert [one.offset for one in between[0]] == [0, 1]
     await writer.close()

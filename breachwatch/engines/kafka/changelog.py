@@ -28,15 +28,43 @@ _POLL_MS = 20
 Told = Callable[[int, int], None]
 
 
-def records_of(topic: str, partition: int, changes: Mapping[str, bytes | None]) -> list[Output]:
-    """The Kafka records that store some changes of state."""
+class Parts:
+    """Into how many parts blobs are cut, so that none stays in the topic for ever once its blob is smaller, or gone."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def load(self, keys: Iterable[str]) -> None:
+        """Learn it from the Kafka keys that are stored."""
+        for key in keys:
+            name, cut, number = key.partition(_PART)
+            if cut:
+                self._counts[name] = max(self._counts.get(name, 0), int(number) + 1)
+
+    def replaced(self, name: str, count: int) -> list[str]:
+        """The Kafka keys that a blob needs no more, since it has so many parts from now on."""
+        before = self._counts.pop(name, 0)
+        if count:
+            self._counts[name] = count
+        return [f"{name}{_PART}{number}" for number in range(count, before)]
+
+
+def records_of(
+    topic: str, partition: int, changes: Mapping[str, bytes | None], parts: Parts | None = None
+) -> list[Output]:
+    """The Kafka records that store some changes of state.
+
+    `parts`: of what was stored before, by whoever has the partition; changed as if these records were written.
+    """
     pack = zstandard.ZstdCompressor(level=1).compress
     changes = {str(partition) if name == CHECKPOINT else name: blob for name, blob in changes.items()}
-    return [
-        Output(topic, key.encode(), value, partition)
-        for name, blob in changes.items()
-        for key, value in ((name, None),) * (blob is None) or _framed(name, blob or b"", pack)
-    ]
+    outputs: list[Output] = []
+    for name, blob in changes.items():
+        stored: list[tuple[str, bytes | None]] = [(name, None)] if blob is None else [*_framed(name, blob, pack)]
+        if parts is not None:
+            stored += [(key, None) for key in parts.replaced(name, len(stored) - 1)]
+        outputs += [Output(topic, key.encode(), value, partition) for key, value in stored]
+    return outputs
 
 
 def _framed(name: str, blob: bytes, pack: Callable[[bytes], bytes]) -> Iterable[tuple[str, bytes]]:
@@ -86,7 +114,9 @@ def nothing(done: int, end: int) -> None:
     """Hears of progress and does nothing."""
 
 
-async def restore(clients: Mapping[str, Any], topic: str, partition: int, told: Told = nothing) -> dict[str, bytes]:
+async def restore(
+    clients: Mapping[str, Any], topic: str, partition: int, told: Told = nothing, parts: Parts | None = None
+) -> dict[str, bytes]:
     """Read everything that is stored of one partition, and was committed, to its present end.
 
     Args:
@@ -94,6 +124,7 @@ async def restore(clients: Mapping[str, Any], topic: str, partition: int, told: 
         topic: the changelog.
         partition: which one.
         told: hears (offset reached, offset of the end).
+        parts: learns what was cut.
 
     Returns:
         State key to blob.
@@ -124,6 +155,8 @@ async def restore(clients: Mapping[str, Any], topic: str, partition: int, told: 
         raise UnavailableError(f"Kafka: the state in {topic}-{partition} cannot be read: {said}") from error
     finally:
         await consumer.stop()
+    if parts is not None:
+        parts.load(values)
     return await asyncio.to_thread(state_of, values)
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
-from breachwatch.engines.kafka.changelog import Told, nothing, records_of, restore
+from breachwatch.engines.kafka.changelog import Parts, Told, nothing, records_of, restore
 from breachwatch.engines.kafka.effects import Effects, PartitionStage, Taken
 from breachwatch.engines.kafka.names import Stage
 from breachwatch.engines.kafka.writer import Writer
@@ -61,6 +61,7 @@ class Processor:
         self._writer = Writer(around.clients, place.transactional_id)
         self._stage: PartitionStage | None = None
         self._held = Effects()
+        self._parts = Parts()
         self.read = self.done = 0
 
     @property
@@ -83,7 +84,8 @@ class Processor:
         began = time.monotonic()
         await self.close()
         await self._writer.open()
-        stored = await restore(self._around.clients, self.place.changelog, self.place.partition, told)
+        self._parts, place = Parts(), self.place
+        stored = await restore(self._around.clients, place.changelog, place.partition, told, self._parts)
         stage = self._make()
         self.read = self.done = await self._in_thread(stage.restore, stored)
         self._stage = stage
@@ -138,7 +140,8 @@ class Processor:
             FencedError, UnavailableError: nothing of it was written, for all that is known; open anew.
         """
         held, self._held = self._held, Effects()
-        outputs = [*held.outputs, *records_of(self.place.changelog, self.place.partition, held.changes)]
+        place = self.place
+        outputs = [*held.outputs, *records_of(place.changelog, place.partition, held.changes, self._parts)]
         if outputs:
             self._around.waypoint("kafka:before-commit")
             began, failed = time.monotonic(), True
