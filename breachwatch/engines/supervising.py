@@ -1,7 +1,7 @@
 """A tree of processes on one machine: started together, each started again when it dies, ended together.
 
 A child that the parent did not end is one that died, whatever its exit code. Children notice by a pipe when the parent
-itself is gone, and end as if they were told to; so nothing is left running, even after a SIGKILL.
+itself is gone, and end as if they were told to, or are cut off; so nothing is left running, even after a SIGKILL.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 
 from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.kernel.errors import ContentError, Problem
@@ -30,6 +30,8 @@ PATIENCE_SECONDS = 9.0
 """How long children have for a clean end before they are killed, which loses nothing either."""
 
 WRONG_USAGE = 2
+NOT_STARTED = os.EX_OSERR
+"""Stands for the exit code of a child that the system could not start, for want of memory or of processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,11 @@ class Supervisor:
         deaths, first = 0, True
         while not ended.is_set():
             began = monotonic()
-            code = await self._live(child, alive, ended)
+            try:
+                code = await self._live(child, alive, ended)
+            except OSError as error:
+                log.error("%s cannot be started: %s", child.name, error.strerror)
+                code = NOT_STARTED
             if ended.is_set():
                 return
             if first and code == WRONG_USAGE:
@@ -170,16 +176,21 @@ def _ended(code: int) -> str:
     return f"ended with exit code {code}"
 
 
-def end_with_parent() -> None:
-    """In a child: be told to end when the parent is gone, however it went. Does nothing in a process without parent."""
+def end_with_parent(patience: float = PATIENCE_SECONDS) -> None:
+    """In a child: be told to end when the parent is gone, however it went. Does nothing in a process without parent.
+
+    `patience`: seconds after which a child that does not end is cut off, as its parent would have done.
+    """
     told = os.environ.pop(PARENT, "")
     if not told.isdecimal():
         return
-    threading.Thread(target=_wait_for_the_end, args=(int(told),), name="parent", daemon=True).start()
+    threading.Thread(target=_wait_for_the_end, args=(int(told), patience), name="parent", daemon=True).start()
 
 
-def _wait_for_the_end(alive: int) -> None:
+def _wait_for_the_end(alive: int, patience: float) -> None:
     with suppress(OSError):
         while os.read(alive, 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
+        sleep(patience)
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -23,6 +23,14 @@ signal.signal(signal.SIGTERM, lambda *_: (open(sys.argv[1], "a").write("ended\\n
 open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
 while not end.wait(0.05): pass
 """
+DEAF = """
+import os, signal, sys, time
+from breachwatch.engines.supervising import end_with_parent
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end_with_parent(patience=0.2)
+open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
+time.sleep(600)
+"""
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open({path!r}, 'w'); time.sleep(600)"
 
 
@@ -97,19 +105,60 @@ async def test_who_does_not_end_in_time_is_cut_off(tmp_path: Path, caplog: pytes
     assert "did not end within 0.2 s and was cut off" in caplog.text
 
 
-async def test_nothing_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
-    lives = tmp_path / "lives"
-    parent = f"""
+def family(program: str, path: Path) -> str:
+    """The program of a parent with one child."""
+    return f"""
 import asyncio, sys
 from breachwatch.engines.supervising import Child, Supervisor
-child = Child("worker", [sys.executable, "-c", {LIVES!r}, {str(lives)!r}])
+child = Child("worker", [sys.executable, "-c", {program!r}, {str(path)!r}])
 asyncio.run(Supervisor([child]).run(asyncio.Event()))
 """
+
+
+@asynccontextmanager
+async def orphaned(program: str, path: Path) -> AsyncIterator[None]:
+    """Once a child has said something its parent is killed."""
     environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.environ["PATH"]}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", parent, env=environment)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", family(program, path), env=environment)
     try:
-        await until(lambda: said(lives), "the child to live")
+        await until(lambda: said(path), "the child to live")
     finally:
         process.kill()
         await process.wait()
-    await until(lambda: said(lives)[-1] == "ended", "the child to notice")
+    yield
+
+
+async def test_nothing_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+    async with orphaned(LIVES, lives):
+        await until(lambda: said(lives)[-1] == "ended", "the child to notice")
+
+
+async def test_not_even_a_child_that_does_not_end_outlives_its_parent(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    async with orphaned(DEAF, there):
+        pid = int(said(there)[0])
+        try:
+            await until(lambda: not lives_still(pid), "the child to be cut off")
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def lives_still(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not waited for yet does not."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_who_cannot_be_started_just_now_is_started_later_and_ends_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lives, program = tmp_path / "lives", tmp_path / "program"
+    absent = Child("worker", [str(program), "-c", LIVES, str(lives)])
+    async with running(Supervisor([absent], pauses=[0.05])):
+        await until(lambda: "worker cannot be started" in caplog.text, "it to be told")
+        program.symlink_to(sys.executable)
+        await until(lambda: said(lives), "it to live after all")
