@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from breachwatch.engines.kafka.connection import Connection, connection
+from breachwatch.engines.kafka.effects import Taken
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.overview import SILENCE, Overview
 from breachwatch.engines.kafka.topic_admin import make_missing
@@ -87,6 +88,28 @@ async def test_all_partitions_are_summed_and_what_waits_is_told(kafka: Any, kafk
         await write(broker, (names.progress, 0, b"0", progress(0, 2, 21, "one")))
         await until(lambda: overview.status()["waiting_chunks"] == 0, "the last chunk")
         assert overview.status()["trouble"] == {}
+
+
+async def test_progress_that_cannot_be_read_does_not_bring_the_desk_down(clock: Any) -> None:
+    names = Names("shop")
+    values = [(b"0", progress(0, 3, 5, "one")), (b"0", b"{ not JSON"), (b"cache", b"=x")]
+    found = [Taken(offset, 0, key, value) for offset, (key, value) in enumerate(values)]
+
+    class Reading:
+        async def partitions(self, topic: str) -> int:
+            return 1
+
+        async def ends(self, topic: str, partitions: Any) -> dict[int, int]:
+            return {0: 3}
+
+        async def between(self, topic: str, partition: int, start: int, end: int) -> tuple[list[Taken], int]:
+            return found[start:end], end
+
+    nobody: Any = None
+    overview = Overview(nobody, names, clock)
+    await overview.look(Reading())  # type: ignore[arg-type]
+    assert overview.status()["totals"] == {"shop": Tally(records=6, events=5, dead={"no JSON": 1})}
+    assert overview.status()["trouble"] == {}
 
 
 async def test_without_topics_or_brokers_it_says_so_and_goes_on(kafka: Any, kafka_prefix: str, clock: Any) -> None:

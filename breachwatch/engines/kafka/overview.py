@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from breachwatch.engines.kafka.connection import Connection
+from breachwatch.engines.kafka.effects import Taken
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.reading import Reader
 from breachwatch.engines.wire import unpack_progress
@@ -94,14 +95,22 @@ class Overview:
         for partition, end in (await reader.ends(topic, range(count))).items():
             while (at := self._read.get(partition, 0)) < end:
                 found, self._read[partition] = await reader.between(topic, partition, at, end)
-                for one in reversed(found):
-                    if one.key and one.key.isdigit() and one.value:
-                        self._progress[partition] = unpack_progress(one.value)
-                        moved = True
-                        break
+                newest = next(filter(None, map(self._unpacked, reversed(found))), None)
+                if newest is not None:
+                    self._progress[partition], moved = newest, True
                 if self._read[partition] <= at:
                     break
         return moved
+
+    def _unpacked(self, one: Taken) -> Progress | None:
+        """The progress that a record holds, if it does; one that cannot be read must not bring the desk down."""
+        if not (one.key and one.key.isdigit() and one.value):
+            return None
+        try:
+            return unpack_progress(one.value)
+        except ValueError as error:
+            log.error("%s@%d: %s", self._names.progress, one.offset, error)
+            return None
 
     def _note(self, error: BaseException) -> None:
         said = str(error) if isinstance(error, BreachwatchError) else type(error).__name__
