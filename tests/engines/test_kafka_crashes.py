@@ -116,10 +116,11 @@ async def outcome(host: Any, brokers: Connection, names: Names, expected: bytes)
 async def test_1_and_2_hold_when_a_worker_is_killed_and_another_takes_over(
     place: str, start: Start, kafka_host: Any, brokers: Connection, names: Names, expected: bytes
 ) -> None:
-    async with load(brokers, names, chunks()):
-        first = await start("w1", place, "9")
+    async with load(brokers, names, chunks()[:30]):
+        first = await start("w1", place, "6")
         await first.communicate()
         assert first.returncode == -signal.SIGKILL
+    async with load(brokers, names, chunks()[30:]):
         survivor = await start("w2")
     assert await outcome(kafka_host, brokers, names, expected) == (expected, len(chunks()) * 7)
     survivor.send_signal(signal.SIGTERM)
