@@ -6,7 +6,9 @@ script/bench kafka --only throughput --rounds 1 --events 200000
 
 import argparse
 import asyncio
+import signal
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
@@ -122,6 +124,7 @@ def main() -> None:
     parser.add_argument("--core", type=int, default=None, help="the core that each way is pinned to")
     parser.add_argument("--keep", type=Path, help="a folder for what the processes say, kept afterwards")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that processes and broker are ended
     try:
         asyncio.run(run(given))
     finally:

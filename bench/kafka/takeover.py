@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -44,7 +45,9 @@ async def take_over(cluster: Cluster, groups: int, folder: Path) -> TakeOver:
         with victim as dying, heir as living:
             for each in (dying, living):
                 await asyncio.to_thread(heard, each)
-            await follow(cluster, names, all_done(cluster, names, groups))
+            began = time.time()
+            await follow(cluster, names, all_done(cluster, names, groups), patience=1_800)
+            print(f"  {groups:,} groups are there after {time.time() - began:.0f} s", file=sys.stderr, flush=True)
             trickle = asyncio.create_task(_trickle(cluster, names))
             try:
                 await asyncio.sleep(4)
