@@ -12,7 +12,7 @@ from breachwatch.engines.kafka.effects import Taken
 from breachwatch.engines.kafka.hub import Hub
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.partition import Surroundings
-from breachwatch.engines.kafka.watchdog import LoopGuard, Watchdog
+from breachwatch.engines.kafka.watchdog import OPENING_PATIENCES, LoopGuard, Watchdog
 from breachwatch.kernel.errors import UnavailableError
 
 NAMES = Names("t")
@@ -204,6 +204,16 @@ async def test_why_it_does_not_move_is_told_too() -> None:
     await dog.look(after=1)
     await dog.look(after=61)
     assert dog.said == ["t.records-0: 5 wait and nothing moved for 61 s; Kafka: no broker"]
+
+
+async def test_a_large_state_may_be_read_back_for_longer_so_that_no_worker_is_ended_over_it_again_and_again() -> None:
+    dog = Dog(Reader(range(9), 9), Processor(4))
+    dog.pump.is_open = False
+    await dog.look(after=1)
+    await dog.look(after=60 * OPENING_PATIENCES - 1)
+    assert dog.said == []
+    await dog.look(after=1)
+    assert len(dog.said) == 1
 
 
 async def test_a_loop_that_stands_still_is_noticed_from_outside() -> None:

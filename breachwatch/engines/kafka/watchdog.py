@@ -20,6 +20,9 @@ STALLED = 75
 """What the process ends with: try again (sysexits.h, EX_TEMPFAIL)."""
 
 PATIENCE_SECONDS = 60.0
+OPENING_PATIENCES = 10
+"""So many times as long may it take to read back a large state, which is bounded itself wherever it waits."""
+
 _LOOKS_TO_BELIEVE = 3
 Seconds = Callable[[], float]
 Passed = Callable[[str, int], int]
@@ -137,7 +140,8 @@ class Watchdog:
             self._observer.lag(topic.removeprefix(self._prefix), partition, waits)
             if not waits and not pump.waiting:
                 reached[partition] = end
-            if stood >= self._patience:
+            opening = not pump.is_open and not pump.trouble
+            if stood >= self._patience * (OPENING_PATIENCES if opening else 1):
                 why = f"; {pump.trouble}" if pump.trouble else ""
                 self._stalled(f"{topic}-{partition}: {waits} wait and nothing moved for {stood:.0f} s{why}")
         self.lag[topic] = lag
