@@ -112,6 +112,13 @@ def test_a_secret_is_a_file_and_never_a_word_of_the_environment_or_the_command(s
     assert not any(re.search(r"(password|token)[=:]\s*\w", word, re.IGNORECASE) for word in service.command)
 
 
+def test_no_script_puts_a_secret_into_a_list_of_processes() -> None:
+    """What proves the broker's user lets in whoever has it; `kafka.cluster` only names the cluster."""
+    for script in (ROOT / "deploy" / "compose").rglob("*.sh"):
+        shown = re.findall(r"(?:\$\(\s*cat|`\s*cat|\$\(<)\s*/run/secrets/([\w.-]+)", script.read_text("utf-8"))
+        assert set(shown) <= {"kafka.cluster"}, script
+
+
 def test_every_secret_is_one_that_the_script_draws(secrets: Path) -> None:
     named = {Path(one["file"]) for one in Compose(FILE).raw["secrets"].values()}
     assert {path.parent for path in named} == {Path("deploy/secrets")}
