@@ -1,14 +1,18 @@
 """Alerts between Kafka and the case plane: what may be offered, and which offsets are done because it was taken."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from breachwatch.engines.kafka.alerts import AlertTaker
 from breachwatch.engines.kafka.correlate_stage import PART
 from breachwatch.engines.kafka.effects import Taken
+from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.open_alerts import OpenAlerts
 from breachwatch.engines.wire import pack_alert
 
@@ -113,3 +117,49 @@ def test_no_offset_is_done_before_its_alert(small_stages: Any, groups: list[str]
         where.pop(alert.group["group"])
         left = [offset for offsets in where.values() for offset in offsets]
         assert opened.committable() == {0: min(left, default=len(groups))}
+
+
+async def test_an_alert_that_is_failed_on_for_ever_keeps_no_other_from_being_read(words: Any) -> None:
+    bad, good = words.alert("bad"), words.alert("good")
+    took: list[str] = []
+
+    def take(alert: Any) -> None:
+        if alert.id == bad.id:
+            raise ValueError
+        took.append(alert.id)
+
+    nobody: Any = None
+    taker = AlertTaker(nobody, Names("shop"), take, lambda: NOW)
+    value = pack_alert(bad)
+    for offset in range(10_000):  # an attack that drips
+        taker._open.read(0, Taken(offset, 0, b"bad", value))
+    consumer = Consumer([ConsumerRecord(10_000, pack_alert(good))])
+    taker._consumer = consumer
+    await taker.step_or_tell()
+    assert took == [good.id]
+    assert taker.trouble == f"ValueError on {bad.id}"
+
+
+@dataclass
+class ConsumerRecord:
+    """As aiokafka gives it."""
+
+    offset: int
+    value: bytes
+    timestamp: int = 0
+    key: bytes = b"good"
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Consumer:
+    """Gives some records, once, and takes every commit."""
+
+    def __init__(self, records: list[ConsumerRecord]) -> None:
+        self._records = records
+
+    async def getmany(self, **_: Any) -> dict[TopicPartition, list[ConsumerRecord]]:
+        found, self._records = self._records, []
+        return {TopicPartition("shop.alerts", 0): found}
+
+    async def commit(self, offsets: Any) -> None:
+        return None

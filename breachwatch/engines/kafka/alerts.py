@@ -185,7 +185,7 @@ class AlertTaker:
         if self._consumer is None:
             await self.start()
         read = 0
-        if self.open < _MOST_OPEN:
+        if self._open.alerts < _MOST_OPEN:  # of revisions one alert that is failed on could have as many by itself
             read = await self._read()
             await self._doubt(read)
         return read + await self._deliver()

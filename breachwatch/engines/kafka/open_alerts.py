@@ -48,6 +48,11 @@ class OpenAlerts:
         return sum(len(each.offsets) for each in self._open.values())
 
     @property
+    def alerts(self) -> int:
+        """How many alerts are open, each with however many revisions."""
+        return len(self._open)
+
+    @property
     def failing(self) -> bool:
         """Whether the case plane failed on something that is open."""
         return any(each.failures for each in self._open.values())
