@@ -230,7 +230,7 @@ async def broker_frozen(cluster: Cluster, scale: int) -> str:
 
 async def one_of_three_killed(cluster: Cluster, scale: int) -> str:
     """`kill -9` of each of three brokers in turn, while the other two go on."""
-    nodes = list(itertools.islice(itertools.cycle((1, 2, 3)), scale if scale > 1 else 1))
+    nodes = list(itertools.islice(itertools.cycle((1, 2, 3)), scale))
     for node in nodes:
         async with under_load(cluster, 60):
             await moved(cluster, 10)
