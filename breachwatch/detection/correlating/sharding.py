@@ -5,7 +5,7 @@ another partition, received before, may still be on their way.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from weakref import WeakSet
 
 from breachwatch.detection.correlating.clocks import Clocks
@@ -18,6 +18,20 @@ from breachwatch.kernel.streams import Alert, Match
 
 _NEVER_MORE = 1 << 62
 _UNKNOWN = "matches left out, for their correlations are gone"
+
+
+class HalfFedError(Exception):
+    """Some families raised; the others went on, and said what must not be lost.
+
+    Attributes:
+        fed: what the others said.
+        families: those that raised.
+    """
+
+    def __init__(self, fed: Correlated, families: Collection[str]) -> None:
+        super().__init__(f"{len(families)} families of correlations raised")
+        self.fed = fed
+        self.families = families
 
 
 class Room:
@@ -86,6 +100,9 @@ class ShardedCorrelator:
 
         Returns:
             Alerts of all families, in order of their first events. An event that is late for two families counts twice.
+
+        Raises:
+            HalfFedError: some families raised what they should not; the others were fed.
         """
         heard: dict[str, Heard] = {}
         past = self._clocks.copy()
@@ -98,11 +115,18 @@ class ShardedCorrelator:
                     self._clocks.foresee(source, at, received_us)
         for source, at in (clocks or {}).items():
             self._clocks.move(source, at)
-        found = [self._correlate(family, told, past) for family, told in heard.items()]
         if self._clocks.by_source != past.by_source:
-            due = [name for name, each in self._correlators.items() if name not in heard and each.is_due]
-            found.extend(self._correlate(family, {}, past) for family in due)
+            heard |= {name: {} for name, each in self._correlators.items() if name not in heard and each.is_due}
+        found: list[Correlated] = []
+        broken: dict[str, Exception] = {}
+        for family, told in heard.items():
+            try:
+                found.append(self._correlate(family, told, past))
+            except Exception as error:
+                broken[family] = error
         self._make_room()
+        if broken:
+            raise HalfFedError(_together(found), broken.keys()) from next(iter(broken.values()))
         return _together(found)
 
     def finish(self) -> Correlated:

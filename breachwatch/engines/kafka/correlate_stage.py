@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from breachwatch.detection.correlating.reception import Reception
+from breachwatch.detection.correlating.sharding import HalfFedError
 from breachwatch.engines.kafka.changelog import CHECKPOINT
 from breachwatch.engines.kafka.effects import Effects, Output, Taken
 from breachwatch.engines.kafka.match_stage import SEQUENCE, Routing, Sides
@@ -47,7 +48,11 @@ class Sharded(Protocol):
         clocks: Mapping[str, int] | None = None,
         received_us: int | None = None,
     ) -> Correlated:
-        """Take matches by family, received until then; then move the clocks of sources."""
+        """Take matches by family, received until then; then move the clocks of sources.
+
+        Raises:
+            HalfFedError: some families raised, the others were fed.
+        """
 
     def drain_changes(self) -> Sequence[tuple[str, bytes | None]]:
         """(state key, blob or None for gone) of all that changed since the last drain."""
@@ -235,13 +240,18 @@ class CorrelateStage:
         try:
             found = [self._correlator.feed(families, clocks, received)]
         except Exception as error:
-            log.error("the correlator failed: %s; feeding it match by match", type(error).__name__)
-            found, unfed = self._one_by_one(families, received)
+            log.error("the correlator failed: %s; feeding it match by match", _kind(error))
+            found = _fed(error)
+            broken = error.families if isinstance(error, HalfFedError) else families
+            left = {name: some for name, some in families.items() if name in broken}
+            again, unfed = self._one_by_one(left, received)
+            found += again
             try:
                 found.append(self._correlator.feed({}, clocks, received))
             except Exception as error:
                 self._faults += 1
-                log.error("the correlator failed as time went on: %s", type(error).__name__)
+                found += _fed(error)
+                log.error("the correlator failed as time went on: %s", _kind(error))
         for each in found:
             alerts += each.alerts
             late += each.late
@@ -250,13 +260,14 @@ class CorrelateStage:
     def _one_by_one(
         self, families: Mapping[str, Sequence[Match]], received: int | None
     ) -> tuple[list[Correlated], list[tuple[Match, str]]]:
-        found, unfed = [], []
+        found, unfed = list[Correlated](), list[tuple[Match, str]]()
         for family, matches in families.items():
             for match in matches:
                 try:
                     found.append(self._correlator.feed({family: (match,)}, {}, received))
                 except Exception as error:
-                    kind = type(error).__name__
+                    kind = _kind(error)
+                    found += _fed(error)
                     log.error("event %s of rule %s cannot be correlated: %s", match.event_id, match.rule, kind)
                     unfed.append((match, f"correlation failed: {kind}"))
                     self._faults += 1
@@ -311,6 +322,16 @@ class CorrelateStage:
             if count >= 2 * self._short.get(what, 0):
                 log.warning("%s: %s so far", what, f"{count:,}")
                 self._short[what] = count
+
+
+def _fed(error: Exception) -> list[Correlated]:
+    """What those families said that did not raise."""
+    return [error.fed] if isinstance(error, HalfFedError) else []
+
+
+def _kind(error: Exception) -> str:
+    """What was raised, by name, since its text may hold anything."""
+    return type(error.__cause__ if isinstance(error, HalfFedError) else error).__name__
 
 
 def _sequence(one: Taken) -> tuple[int | None, int]:
