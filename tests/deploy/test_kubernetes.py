@@ -228,7 +228,15 @@ def _selects(selector: dict[str, Any], role: str) -> bool:
     return exact and all(labels[one["key"]] in one["values"] for one in selector.get("matchExpressions", []))
 
 
-@pytest.mark.parametrize(("policy", "volume"), [("to-kafka", "kafka"), ("to-postgresql", "ledger")])
+@pytest.mark.parametrize(
+    ("policy", "volume"),
+    [
+        ("to-kafka", "kafka"),
+        ("to-postgresql", "ledger"),
+        ("clock-to-the-directory", "directory"),
+        ("courier-to-the-mail-relay", "mail"),
+    ],
+)
 def test_who_has_the_password_of_a_server_may_reach_it_and_nobody_else(policy: str, volume: str) -> None:
     selector = _policies("Egress")[policy]["podSelector"]
     holders = {role for role, one in PODS.items() if volume in {each["name"] for each in one["spec"]["volumes"]}}
