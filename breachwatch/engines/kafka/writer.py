@@ -119,10 +119,16 @@ async def _fence(producer: AIOKafkaProducer) -> None:
 
 
 async def _cut_off(producer: AIOKafkaProducer) -> None:
-    """Stop without sending what is left, which `stop` would try for as long as the brokers are away."""
+    """Stop without sending what is left, which `stop` would try for as long as the brokers are away.
+
+    The sender waits for requests that a frozen broker does not answer. When it is cut off itself, the client has to be
+    closed nevertheless: its connections and its task would stay, one more of them after each failure.
+    """
     producer._closed = True
-    await producer._sender.close()
-    await producer.client.close()
+    try:
+        await producer._sender.close()
+    finally:
+        await producer.client.close()
 
 
 async def _transaction(producer: AIOKafkaProducer, outputs: Sequence[Output], waypoint: Waypoint) -> None:
