@@ -182,7 +182,7 @@ async def test_a_user_without_rights_learns_which_topics_they_are_about(
 ) -> None:
     text = await told(signing_in("stranger"), "breachwatch.records", "breachwatch.alerts")
     assert "does not allow this to stranger: breachwatch.alerts, breachwatch.records" in text
-    assert "ACL" in text
+    assert "`breachwatch topics rights` prints" in text
 
 
 async def test_errors_of_clients_at_work_are_told_by_the_same_words(

@@ -34,7 +34,8 @@ class Earlier:
     def __init__(self, tag: str, folder: Path) -> None:
         self.said: dict[str, Any] = json.loads((HERE / tag / "said.json").read_text())
         with tarfile.open(HERE / tag / "house.tar.xz") as archive:
-            archive.extractall(folder, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later
+            archive.extractall(folder)  # noqa: S202 - an archive of ours
         self.house = folder / "house"
         self.began_at = datetime.fromisoformat(self.said["began_at"])
         self._shift = self.began_at + timedelta(minutes=2) - datetime.now(UTC)
