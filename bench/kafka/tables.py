@@ -25,6 +25,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from bench.kafka.cluster import ROOT, Cluster, Open, follow
 from bench.kafka.throughput import CACHE, all_done, expected, hear, side
 from bench.kafka.traffic import chunks
+from bench.kafka.watch import Watch
 from breachwatch.engines.final import canonical_json
 from breachwatch.engines.kafka.names import Names
 
@@ -161,8 +162,6 @@ async def _changelog(cluster: Cluster, topic: str) -> dict[str, int]:
 def table(job: dict[str, Any]) -> None:
     """The side: a Faust worker with one table."""
     import faust as library
-
-    from bench.kafka.side import Watch
 
     watch, ended, begun = Watch(job.get("events", 1 << 60)), asyncio.Event(), asyncio.Event()
 
