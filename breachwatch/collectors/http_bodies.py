@@ -1,10 +1,18 @@
-"""What the HTTP ways in share: a body of bounded size and time, a refusal with its status, an answer over ASGI."""
+"""What the HTTP ways in share: how they run and are told of, a body of bounded size and time, a refusal."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 BODY_SECONDS = 30.0
+RETRY_SECONDS = 5
+"""After so long a sender may come again who was told that nothing can be stored."""
+
+Run = Callable[[asyncio.Event], Awaitable[object]]
+Serve = Callable[[Any], Run]
+"""`(ASGI application) -> what runs it until an event is set`: a web server is none of this module's business."""
 
 
 class RefusalError(Exception):
@@ -13,11 +21,6 @@ class RefusalError(Exception):
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status, self.message, self.headers = status, message, dict(headers or {})
-
-
-def headers_of(scope: Any) -> dict[str, str]:
-    """The headers of a request, names in lower case."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 async def read_body(headers: Mapping[str, str], receive: Any, limit: int, seconds: float = BODY_SECONDS) -> bytes:
@@ -53,9 +56,49 @@ async def read_body(headers: Mapping[str, str], receive: Any, limit: int, second
     return bytes(held)
 
 
-async def answer(send: Any, status: int, body: bytes, content_type: str, headers: Mapping[str, str]) -> None:
-    """Send a whole response."""
-    told = {"content-type": content_type, "content-length": str(len(body)), **headers}
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+class HttpWayIn:
+    """What every way in over HTTP has: a place, a server, and a bound on the requests that it takes at once.
+
+    Args:
+        place: where it listens, for people: `127.0.0.1 port 4318`.
+        serve: runs the application, which a subclass is by its `__call__`.
+        max_under_way: requests at once; more are asked to come again.
+        body_seconds: how long a body may take to arrive.
+    """
+
+    def __init__(self, place: str, serve: Serve, max_under_way: int, body_seconds: float) -> None:
+        self._place = place
+        self._serve = serve
+        self._max_under_way = max_under_way
+        self._body_seconds = body_seconds
+        self._under_way = 0
+        self._last_at: datetime | None = None
+        self._trouble = ""
+        self.stored = 0
+        self.refused = 0
+
+    def status(self) -> dict[str, object]:
+        """What an operator should see. `refused`: requests of which nothing was taken."""
+        return {
+            "place": self._place,
+            "stored": self.stored,
+            "refused": self.refused,
+            "last_at": self._last_at,
+            "trouble": self._trouble,
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        await self._serve(self)(stop)
+
+    def _find_room(self) -> None:
+        if self._under_way >= self._max_under_way:
+            raise RefusalError(429, "Too many requests at once.", {"retry-after": "1"})
+
+    @contextmanager
+    def _one_more(self) -> Iterator[None]:
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1

@@ -4,30 +4,32 @@ The same route, token and rules as the desk's, so that a sender needs no change.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
-from breachwatch.collectors.http_bodies import BODY_SECONDS, RefusalError, answer, headers_of, read_body
+from breachwatch.collectors.http_bodies import (
+    BODY_SECONDS,
+    RETRY_SECONDS,
+    HttpWayIn,
+    RefusalError,
+    Serve,
+    read_body,
+)
 from breachwatch.collectors.inlet import Append, Now
+from breachwatch.kernel.asgi import answer, headers_of
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.posted import LIMIT, NO_TOKEN, WANTS_TOKEN, error_body, origin_of, refusal, shows_token, store
 from breachwatch.kernel.streams import Chunk
 
 PATH, HEALTH = "/ingest/", "/healthz"
 MAX_UNDER_WAY = 32
-RETRY_SECONDS = 5
-
-Run = Callable[[asyncio.Event], Awaitable[object]]
-Serve = Callable[[Any], Run]
-"""`(ASGI application) -> what runs it until an event is set`: a web server is none of this module's business."""
 
 
-class HttpIngest:
+class HttpIngest(HttpWayIn):
     """Takes newline-delimited records over HTTP.
 
     Args:
@@ -55,35 +57,13 @@ class HttpIngest:
         max_under_way: int = MAX_UNDER_WAY,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
-        self._place = place
+        super().__init__(place, serve, max_under_way, body_seconds)
         self._sources = sources
         self._token_hash = sha256(token.encode()).hexdigest()
         self._append = append
         self._now = now
-        self._serve = serve
         self._full = full
         self._instance = instance
-        self._max_under_way = max_under_way
-        self._body_seconds = body_seconds
-        self._under_way = 0
-        self._last_at: datetime | None = None
-        self._trouble = ""
-        self.stored = 0
-        self.refused = 0
-
-    def status(self) -> dict[str, object]:
-        """What an operator should see. `refused`: requests of which nothing was taken."""
-        return {
-            "place": self._place,
-            "stored": self.stored,
-            "refused": self.refused,
-            "last_at": self._last_at,
-            "trouble": self._trouble,
-        }
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set."""
-        await self._serve(self)(stop)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application."""
@@ -114,12 +94,9 @@ class HttpIngest:
 
     async def _take(self, scope: Any, headers: Mapping[str, str], receive: Any) -> dict[str, int]:
         source = self._admit(scope, headers)
-        self._under_way += 1
-        try:
+        with self._one_more():
             body = await read_body(headers, receive, LIMIT, self._body_seconds)
             return await asyncio.to_thread(self._store, source, body, headers.get("idempotency-key", ""))
-        finally:
-            self._under_way -= 1
 
     def _admit(self, scope: Any, headers: Mapping[str, str]) -> str:
         """The source of a request that is taken."""
@@ -134,8 +111,7 @@ class HttpIngest:
         refused = refusal(source, self._sources, kind, encoding)
         if refused is not None:
             raise RefusalError(*refused)
-        if self._under_way >= self._max_under_way:
-            raise RefusalError(429, "Too many requests at once.", {"retry-after": "1"})
+        self._find_room()
         return source
 
     def _store(self, source: str, body: bytes, key: str) -> dict[str, int]:

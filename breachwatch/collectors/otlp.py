@@ -6,16 +6,22 @@ OTLP/HTTP.
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from hmac import compare_digest
 from typing import Any
 
 import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from breachwatch.collectors.http_bodies import BODY_SECONDS, RefusalError, answer, headers_of, read_body
+from breachwatch.collectors.http_bodies import (
+    BODY_SECONDS,
+    RETRY_SECONDS,
+    HttpWayIn,
+    RefusalError,
+    Serve,
+    read_body,
+)
 from breachwatch.collectors.inlet import Append, Now
 from breachwatch.collectors.lines import ChunkBuilder
 from breachwatch.collectors.otlp_records import (
@@ -27,8 +33,10 @@ from breachwatch.collectors.otlp_records import (
     from_protobuf,
     raw_record,
 )
+from breachwatch.kernel.asgi import answer, headers_of
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.ports import Waypoint, passing
+from breachwatch.kernel.posted import shows_token
 
 PATH = "/v1/logs"
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -38,14 +46,9 @@ MAX_PLAIN_BYTES = 32 << 20
 MAX_UNDER_WAY = 16
 MAX_READ_AT_ONCE = 2
 """Bodies that are unpacked and read at the same time: a hundred bytes of objects can come of one byte of a body."""
-RETRY_SECONDS = 5
-
-Run = Callable[[asyncio.Event], Awaitable[object]]
-Serve = Callable[[Any], Run]
-"""`(ASGI application) -> what runs it until an event is set`: a web server is none of this module's business."""
 
 
-class OtlpListener:
+class OtlpListener(HttpWayIn):
     """Takes log records over HTTP and hands each to the source that the routing says.
 
     The same request sent again is the same records: an exporter whose answer was lost may repeat itself, and nothing
@@ -76,36 +79,14 @@ class OtlpListener:
         max_under_way: int = MAX_UNDER_WAY,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
-        self._place = place
+        super().__init__(place, serve, max_under_way, body_seconds)
         self._routing = routing
-        self._token = sha256(token.encode()).digest()
+        self._token_hash = sha256(token.encode()).hexdigest()
         self._append = append
         self._now = now
-        self._serve = serve
         self._waypoint = waypoint
         self._instance = instance
-        self._max_under_way = max_under_way
-        self._body_seconds = body_seconds
-        self._under_way = 0
         self._reading = asyncio.Semaphore(MAX_READ_AT_ONCE)
-        self._last_at: datetime | None = None
-        self._trouble = ""
-        self.stored = 0
-        self.refused = 0
-
-    def status(self) -> dict[str, object]:
-        """What an operator should see. `refused`: requests of which nothing was taken."""
-        return {
-            "place": self._place,
-            "stored": self.stored,
-            "refused": self.refused,
-            "last_at": self._last_at,
-            "trouble": self._trouble,
-        }
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set."""
-        await self._serve(self)(stop)
 
     # ------------------------------------------------------------------ HTTP
 
@@ -129,27 +110,21 @@ class OtlpListener:
             raise RefusalError(404, f"Logs are taken at {PATH}.")
         if scope["method"] != "POST":
             raise RefusalError(405, "Send logs by POST.", {"allow": "POST"})
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        shown = sha256(token.strip().encode("latin-1")).digest()
-        if scheme.lower() != "bearer" or not compare_digest(shown, self._token):
+        if not shows_token(headers.get("authorization", ""), self._token_hash):
             wanted = {"www-authenticate": 'Bearer realm="otlp"'}
             raise RefusalError(401, "Send the token as `Authorization: Bearer TOKEN`.", wanted)
         if kind not in (PROTOBUF, JSON):
             raise RefusalError(415, f"Send {PROTOBUF} or {JSON}.")
         if headers.get("content-encoding", "identity").strip().lower() not in ("identity", "gzip", ""):
             raise RefusalError(415, "Send the body plain or with gzip.", {"accept-encoding": "gzip"})
-        if self._under_way >= self._max_under_way:
-            raise RefusalError(429, "Too many requests at once.", {"retry-after": "1"})
+        self._find_room()
 
     async def _take(self, headers: Mapping[str, str], kind: str, receive: Any) -> bytes:
-        self._under_way += 1
-        try:
+        with self._one_more():
             body = await read_body(headers, receive, MAX_BODY_BYTES, self._body_seconds)
             packed = headers.get("content-encoding", "").strip().lower() == "gzip"
             async with self._reading:
                 return await asyncio.to_thread(self._store, body, kind, packed=packed)
-        finally:
-            self._under_way -= 1
 
     # ------------------------------------------------------------------ storing
 

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from hmac import compare_digest
 from typing import Any, Literal
 
 import orjson
 
 from breachwatch.engines.prometheus import PrometheusObserver, Reading
+from breachwatch.kernel.asgi import answer, headers_of
 from breachwatch.kernel.errors import BreachwatchError
+from breachwatch.kernel.posted import shows_token
 
 log = logging.getLogger(__name__)
 Check = Callable[[], str]
@@ -107,7 +108,7 @@ class HealthApp:
     def __init__(self, readiness: Readiness, metrics: PrometheusObserver, token: str = "") -> None:
         self._readiness = readiness
         self._metrics = metrics
-        self._token = sha256(token.encode()).digest() if token else b""
+        self._token_hash = sha256(token.encode()).hexdigest() if token else ""
         self._answers: Mapping[str, Callable[[Mapping[str, str]], Awaitable[_Answer]]] = {
             "/healthz": self._alive,
             "/readyz": self._ready,
@@ -118,13 +119,9 @@ class HealthApp:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        answer = await self._answer(scope["method"], scope["path"], headers)
-        told = {"content-type": answer.kind, "content-length": str(len(answer.body)), "cache-control": "no-store"}
-        told |= answer.headers or {}
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+        told = await self._answer(scope["method"], scope["path"], headers_of(scope))
+        more = {"content-length": str(len(told.body)), "cache-control": "no-store", **(told.headers or {})}
+        await answer(send, told.status, b"" if scope["method"] == "HEAD" else told.body, told.kind, more)
 
     async def _answer(self, method: str, path: str, headers: Mapping[str, str]) -> "_Answer":
         route = next((one for one in ROUTES if one.path == path), None)
@@ -137,9 +134,7 @@ class HealthApp:
         return await self._answers[path](headers)
 
     def _trusted(self, headers: Mapping[str, str]) -> bool:
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        digest = sha256(shown.strip().encode("latin-1")).digest()
-        return not self._token or (scheme.lower() == "bearer" and compare_digest(digest, self._token))
+        return not self._token_hash or shows_token(headers.get("authorization", ""), self._token_hash)
 
     @staticmethod
     async def _alive(_: Mapping[str, str]) -> "_Answer":

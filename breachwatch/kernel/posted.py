@@ -43,9 +43,15 @@ def error_body(status: int, message: str) -> dict[str, dict[str, str]]:
 
 
 def shows_token(authorization: str, wanted_hash: str) -> bool:
-    """Whether an `Authorization` header shows the token of this SHA-256 (hex); an empty one is never shown."""
+    """Whether an `Authorization` header shows the token of this SHA-256 (hex); an empty one is never shown.
+
+    The header is decoded as Latin-1, as by every server here, which gives back its bytes whole.
+    """
     scheme, _, token = authorization.partition(" ")
-    shown = sha256(token.strip().encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        shown = sha256(token.strip().encode("latin-1")).hexdigest()
+    except UnicodeEncodeError:
+        return False
     return scheme.lower() == "bearer" and bool(wanted_hash) and compare_digest(shown, wanted_hash)
 
 
