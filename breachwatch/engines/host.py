@@ -49,6 +49,13 @@ async def _run(name: str, part: Part, stop: asyncio.Event, failures: list[Except
         await asyncio.wait({running}, timeout=PATIENCE_SECONDS)
 
 
+async def run_until_signal(run: Part) -> None:
+    """Run until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await run(stop)
+
+
 def stop_on_signals(stop: asyncio.Event) -> None:
     """Let SIGINT and SIGTERM set `stop`; a second one ends the process at once, which loses nothing either."""
     loop = asyncio.get_running_loop()

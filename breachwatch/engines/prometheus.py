@@ -41,7 +41,7 @@ Read = Callable[[], Iterable[Reading]]
 """Asked at a scrape, in a thread; what it raises is counted and leaves its metrics out of this scrape."""
 
 
-class PrometheusObserver:
+class PrometheusObserver(Observer):
     """An `Observer` whose `scrape` tells everything.
 
     Args:

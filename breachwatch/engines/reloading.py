@@ -12,8 +12,8 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
-from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.kernel.errors import BreachwatchError, ContentError
+from breachwatch.kernel.observing import SILENT, Observer
 
 log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=3)

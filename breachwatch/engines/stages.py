@@ -141,6 +141,19 @@ def process(
     return Outcome(alerts, dead, tally, dict(detected.broken_rules), faults + len(unfed), len(detected.matches))
 
 
+def say_shortfalls(shortfalls: Mapping[str, int], said: dict[str, int]) -> None:
+    """Log what is left out for want of room when it begins, and whenever it has doubled since.
+
+    Args:
+        shortfalls: in words, and how often, as a `Correlator` tells them.
+        said: what was logged of it, kept here from one call to the next.
+    """
+    for what, count in shortfalls.items():
+        if count >= 2 * said.get(what, 0):
+            log.warning("%s: %s so far", what, f"{count:,}")
+            said[what] = count
+
+
 def unreadable(source: str, origin: str, first_ordinal: int, count: int, reason: str) -> Outcome:
     """The outcome of a chunk nobody can read any more: every record a dead letter."""
     dead = tuple(DeadLetter(source, origin, first_ordinal + n, reason) for n in range(count))

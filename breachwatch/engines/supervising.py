@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 
-from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.kernel.errors import ContentError, Problem
+from breachwatch.kernel.observing import SILENT, Observer
 
 log = logging.getLogger(__name__)
 PARENT = "BREACHWATCH_PARENT_FD"

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from breachwatch.engines.observing import Observer, about, trace_of_alert
 from breachwatch.kernel.ids import IncidentId
+from breachwatch.kernel.observing import Observer, about, trace_of_alert
 from breachwatch.kernel.streams import Alert
 
 TakeAlert = Callable[[Alert], IncidentId | None]

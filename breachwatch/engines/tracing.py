@@ -29,7 +29,7 @@ from breachwatch import __version__
 from breachwatch.kernel.ids import IncidentId
 from breachwatch.kernel.observing import (
     Mailed,
-    Silent,
+    Observer,
     Way,
     revision_key,
     span_of,
@@ -50,7 +50,7 @@ EXPORT_SECONDS = 5.0
 """How long one export may take; what cannot be exported is dropped, since tracing must hold nothing up."""
 
 
-class TracingObserver(Silent):
+class TracingObserver(Observer):
     """Tells spans of alerts and mails.
 
     Args:

@@ -1,13 +1,13 @@
 """What the program tells of itself while it runs: an `Observer` hears numbers and times, never content or people.
 
-Every edge and engine tells one; `Silent` hears nothing, and is what everything has that is given no other. Observers
-are told from any thread, return at once, and never raise.
+Every edge and engine tells one; `SILENT` is what everything has that is given no other. Observers are told from any
+thread, return at once, and never raise.
 """
 
 from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal, Protocol
+from typing import Literal
 
 from breachwatch.kernel.ids import IncidentId, derive
 from breachwatch.kernel.streams import Alert, Tally
@@ -61,8 +61,11 @@ class Mailed:
     seconds: float
 
 
-class Observer(Protocol):
-    """Hears how it goes. Sources, topics, rules' levels and stages are few and fixed by the configuration."""
+class Observer:
+    """Hears how it goes and keeps none of it; whoever does overrides what it listens to.
+
+    Sources, topics, rules' levels and stages are few and fixed by the configuration.
+    """
 
     def received(self, source: str, records: int) -> None:
         """A collector stored so many records durably."""
@@ -122,68 +125,7 @@ class Observer(Protocol):
         """A process of the tree ended by itself and is started again."""
 
 
-class Silent:
-    """Hears nothing."""
-
-    def received(self, source: str, records: int) -> None:
-        """Nothing."""
-
-    def worked(self, source: str, tally: Tally) -> None:
-        """Nothing."""
-
-    def matched(self, matches: int) -> None:
-        """Nothing."""
-
-    def late(self, events: int) -> None:
-        """Nothing."""
-
-    def dead_letter(self, reason: str) -> None:
-        """Nothing."""
-
-    def alert(self, alert: Alert, way: Way | None = None) -> None:
-        """Nothing."""
-
-    def taken(self, alert: Alert, incident_id: IncidentId | None, seconds: float) -> None:
-        """Nothing."""
-
-    def mailed(self, mailed: Mailed) -> None:
-        """Nothing."""
-
-    def batch(self, stage: Stage, seconds: float) -> None:
-        """Nothing."""
-
-    def transaction(self, stage: Stage, seconds: float, *, failed: bool = False) -> None:
-        """Nothing."""
-
-    def lag(self, topic: str, partition: int, waiting: int) -> None:
-        """Nothing."""
-
-    def assigned(self, stage: Stage, partitions: int) -> None:
-        """Nothing."""
-
-    def released(self, topic: str, partition: int) -> None:
-        """Nothing."""
-
-    def restored(self, stage: Stage, seconds: float) -> None:
-        """Nothing."""
-
-    def window_keys(self, partition: int, keys: int) -> None:
-        """Nothing."""
-
-    def stalled(self, stage: Stage, seconds: float) -> None:
-        """Nothing."""
-
-    def broken_rules(self, rules: int) -> None:
-        """Nothing."""
-
-    def reloaded(self, *, failed: bool = False) -> None:
-        """Nothing."""
-
-    def restarted(self, role: str) -> None:
-        """Nothing."""
-
-
-SILENT: Observer = Silent()
+SILENT = Observer()
 
 
 # ------------------------------------------------------------------ ids of traces, derived as all ids are

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from breachwatch.engines.host import Part, host, stop_on_signals
+from breachwatch.engines.host import Part, host, run_until_signal
 from breachwatch.kernel.errors import BreachwatchError, ContentError, UnavailableError
 from breachwatch.settings import Role
 
@@ -41,6 +41,4 @@ class Process:
 
     async def run_until_signal(self) -> None:
         """Run until SIGINT or SIGTERM; see `run`."""
-        stop = asyncio.Event()
-        stop_on_signals(stop)
-        await self.run(stop)
+        await run_until_signal(self.run)

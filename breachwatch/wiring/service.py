@@ -9,7 +9,7 @@ from breachwatch.collectors.file_tail import FileTail
 from breachwatch.engines.embedded.engine import EmbeddedEngine
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Retention
-from breachwatch.engines.host import Part, host, stop_on_signals
+from breachwatch.engines.host import Part, host, run_until_signal
 from breachwatch.engines.reloading import Reloading
 from breachwatch.engines.status import Watching, service_status
 from breachwatch.engines.streams import load_streams
@@ -46,9 +46,7 @@ class Service:
 
     async def run_until_signal(self) -> None:
         """Run until SIGINT or SIGTERM."""
-        stop = asyncio.Event()
-        stop_on_signals(stop)
-        await self.run(stop)
+        await run_until_signal(self.run)
 
 
 def build_service(settings: Settings, *, waypoint: Waypoint = passing, mailbox_url: str = "") -> Service:

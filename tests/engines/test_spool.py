@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breachwatch.engines.embedded.packing import pack_alert, pack_chunk, unpack_alert, unpack_chunk
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Retention
 from breachwatch.engines.streams import load_streams
+from breachwatch.engines.wire import pack_alert, pack_chunk, unpack_alert, unpack_chunk
 from breachwatch.kernel.errors import TamperedError, UnavailableError
 from breachwatch.kernel.shipped import shipped
 from breachwatch.kernel.streams import Chunk, DeadLetter, Tally

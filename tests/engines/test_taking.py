@@ -8,13 +8,13 @@ import pytest
 from breachwatch.engines.taking import told
 from breachwatch.kernel.errors import UnavailableError
 from breachwatch.kernel.ids import IncidentId
-from breachwatch.kernel.observing import Silent, about, trace_of_alert
+from breachwatch.kernel.observing import Observer, about, trace_of_alert
 from breachwatch.kernel.streams import Alert
 
 AT = datetime(2026, 3, 27, 13, tzinfo=UTC)
 
 
-class Heard(Silent):
+class Heard(Observer):
     """Keeps what is told of taking."""
 
     def __init__(self) -> None:

@@ -17,13 +17,13 @@ from pydantic import TypeAdapter
 from breachwatch.engines.asyncapi import asyncapi, main, to_yaml
 from breachwatch.engines.kafka.correlate_stage import PART
 from breachwatch.engines.kafka.match_stage import SEQUENCE
-from breachwatch.engines.observing import TRACE_HEADER, WAY_HEADER
 from breachwatch.engines.streams import VALUES, load_streams
 from breachwatch.incidents.facts import NoteAttached
 from breachwatch.kernel import streams as kernel_streams
 from breachwatch.kernel.errors import ContentError
 from breachwatch.kernel.facts import GENESIS, Recorded
 from breachwatch.kernel.ids import IncidentId
+from breachwatch.kernel.observing import TRACE_HEADER, WAY_HEADER
 from breachwatch.kernel.shipped import shipped
 from breachwatch.ledger.rows import fact_item
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from breachwatch.engines.embedded.packing import pack_alert, pack_chunk
+from breachwatch.engines.wire import pack_alert, pack_chunk
 from breachwatch.incidents.facts import NoteAttached
 from breachwatch.kernel import streams
 from breachwatch.kernel.facts import GENESIS, Recorded

@@ -11,11 +11,11 @@ from typing import Any
 from breachwatch.engines.embedded.spool import Spool
 from breachwatch.engines.embedded.tables import Waiting
 from breachwatch.engines.embedded.telling import Telling
-from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.engines.pacing import Pacing
-from breachwatch.engines.stages import Correlator, Detector, Outcome, process, unreadable
+from breachwatch.engines.stages import Correlator, Detector, Outcome, process, say_shortfalls, unreadable
 from breachwatch.kernel.errors import BreachwatchError, UnavailableError
 from breachwatch.kernel.ids import AlertId
+from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, DeadLetter, Tally
 
@@ -80,7 +80,7 @@ class EmbeddedEngine:
         self._trouble: dict[str, str] = {}
         self._pacing = Pacing()
         self._pruned_at: datetime | None = None
-        self._short: Mapping[str, int] = {}
+        self._short: dict[str, int] = {}
         self._next_stages: tuple[Detector, Correlator] | None = None
         self._wake: Callable[[], None] = lambda: None
         self._restore(correlator)
@@ -142,7 +142,7 @@ class EmbeddedEngine:
             dead += outcome.dead
             tallies[one.source] = tallies.get(one.source, Tally()) + outcome.tally
         changes = tuple(self._correlator.drain_changes())
-        self._say_shortfalls()
+        say_shortfalls(self._correlator.shortfalls, self._short)
         return _Work(waiting[-1].offset, changes, tuple(alerts), tuple(dead), tallies, telling)
 
     def _process(self, one: Waiting, telling: Telling) -> Outcome:
@@ -158,13 +158,6 @@ class EmbeddedEngine:
                 log.error("the rule %s is switched off: %s", rule, why)
         self._broken_rules.update(outcome.broken_rules)
         return outcome
-
-    def _say_shortfalls(self) -> None:
-        """Log what is left out for want of room when it begins, and whenever it has doubled since."""
-        for what, count in self._correlator.shortfalls.items():
-            if count >= 2 * self._short.get(what, 0):
-                log.warning("%s: %s so far", what, f"{count:,}")
-                self._short = {**self._short, what: count}
 
     # ------------------------------------------------------------------ other content while running
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from breachwatch.engines.embedded.packing import pack_alert, pack_chunk, unpack_alert, unpack_chunk
 from breachwatch.engines.embedded.sealed_file import SealedFile
 from breachwatch.engines.embedded.tables import (
     NO_TIME,
@@ -26,6 +25,7 @@ from breachwatch.engines.embedded.tables import (
     sum_bodies,
 )
 from breachwatch.engines.merging import merge_revisions
+from breachwatch.engines.wire import pack_alert, pack_chunk, unpack_alert, unpack_chunk
 from breachwatch.kernel.errors import TamperedError, UnavailableError
 from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing

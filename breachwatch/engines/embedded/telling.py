@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from breachwatch.engines.observing import Observer, Way
 from breachwatch.engines.stages import Outcome
+from breachwatch.kernel.observing import Observer, Way
 from breachwatch.kernel.streams import Alert, Chunk, Tally
 from breachwatch.kernel.time import to_microseconds
 

@@ -18,9 +18,9 @@ from breachwatch.engines.kafka.effects import Taken
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.open_alerts import OpenAlerts
 from breachwatch.engines.kafka.reading import taken_of
-from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.engines.wire import pack_dead_letter
 from breachwatch.kernel.errors import BreachwatchError, UnavailableError
+from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Alert, DeadLetter
 

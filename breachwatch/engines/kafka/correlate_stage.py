@@ -14,8 +14,7 @@ from breachwatch.engines.kafka.changelog import CHECKPOINT
 from breachwatch.engines.kafka.effects import Effects, Output, Taken
 from breachwatch.engines.kafka.match_stage import SEQUENCE, Routing, Sides
 from breachwatch.engines.kafka.splitting import split_alert
-from breachwatch.engines.observing import SILENT, TRACE_HEADER, WAY_HEADER, Observer, Way, traceparent, unpack_way
-from breachwatch.engines.stages import Correlated
+from breachwatch.engines.stages import Correlated, say_shortfalls
 from breachwatch.engines.wire import (
     pack_alert,
     pack_dead_letter,
@@ -23,6 +22,7 @@ from breachwatch.engines.wire import (
     unpack_match_batch,
     unpack_progress,
 )
+from breachwatch.kernel.observing import SILENT, TRACE_HEADER, WAY_HEADER, Observer, Way, traceparent, unpack_way
 from breachwatch.kernel.streams import Alert, DeadLetter, Match, MatchBatch, Progress, Tally
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ class CorrelateStage:
         self._advance(taken[-1], late)
         self._sound(effects, alerts, dead, late, way)
         self._store(effects)
-        self._say_shortfalls()
+        say_shortfalls(self._correlator.shortfalls, self._short)
         self._sum_up()
         return effects
 
@@ -316,12 +316,6 @@ class CorrelateStage:
             effects.changes[RECEPTION] = self._received = received
         effects.changes[HEARD] = msgspec.json.encode(self._heard)
         effects.changes[CHECKPOINT] = pack_progress(self._progress)
-
-    def _say_shortfalls(self) -> None:
-        for what, count in self._correlator.shortfalls.items():
-            if count >= 2 * self._short.get(what, 0):
-                log.warning("%s: %s so far", what, f"{count:,}")
-                self._short[what] = count
 
 
 def _fed(error: Exception) -> list[Correlated]:

@@ -19,9 +19,9 @@ from breachwatch.engines.kafka.names import Names, Stage
 from breachwatch.engines.kafka.partition import Surroundings
 from breachwatch.engines.kafka.reading import Reader
 from breachwatch.engines.kafka.watchdog import PATIENCE_SECONDS, STALLED, LoopGuard, Watchdog
-from breachwatch.engines.observing import SILENT, Observer
 from breachwatch.engines.stages import Detector
 from breachwatch.kernel.errors import BreachwatchError, ContentError, Problem, UnavailableError
+from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
 from breachwatch.kernel.streams import Tally
 from breachwatch.kernel.time import to_microseconds

@@ -10,9 +10,9 @@ from breachwatch.engines.kafka.changelog import CHECKPOINT
 from breachwatch.engines.kafka.effects import Effects, Output, Taken
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.splitting import split_batch
-from breachwatch.engines.observing import SILENT, WAY_HEADER, Observer, Way
 from breachwatch.engines.stages import Detector, match_chunk
 from breachwatch.engines.wire import pack_dead_letter, pack_match_batch, pack_progress, unpack_chunk, unpack_progress
+from breachwatch.kernel.observing import SILENT, WAY_HEADER, Observer, Way
 from breachwatch.kernel.streams import DeadLetter, Match, MatchBatch, Progress, Tally
 from breachwatch.kernel.time import to_microseconds
 

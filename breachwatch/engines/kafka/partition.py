@@ -16,7 +16,7 @@ from breachwatch.engines.kafka.changelog import Parts, Told, nothing, records_of
 from breachwatch.engines.kafka.effects import Effects, PartitionStage, Taken
 from breachwatch.engines.kafka.names import Stage
 from breachwatch.engines.kafka.writer import Writer
-from breachwatch.engines.observing import SILENT, Observer
+from breachwatch.kernel.observing import SILENT, Observer
 from breachwatch.kernel.ports import Waypoint, passing
 
 log = logging.getLogger(__name__)

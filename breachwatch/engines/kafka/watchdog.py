@@ -13,7 +13,7 @@ from breachwatch.engines.kafka.hub import Hub
 from breachwatch.engines.kafka.names import Names, Stage
 from breachwatch.engines.kafka.pump import Pump
 from breachwatch.engines.kafka.reading import Reader
-from breachwatch.engines.observing import SILENT, Observer
+from breachwatch.kernel.observing import SILENT, Observer
 
 log = logging.getLogger(__name__)
 STALLED = 75

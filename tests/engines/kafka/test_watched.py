@@ -12,7 +12,7 @@ from breachwatch.engines.kafka.engine import KafkaEngine
 from breachwatch.engines.kafka.names import Names
 from breachwatch.engines.kafka.partition import Processor, Surroundings
 from breachwatch.engines.kafka.pump import Budget, Pump
-from breachwatch.kernel.observing import Silent, Stage
+from breachwatch.kernel.observing import Observer, Stage
 
 NAMES = Names("shop")
 
@@ -62,7 +62,7 @@ async def test_a_batch_lasts_from_taking_it_to_acknowledging_it(monkeypatch: pyt
     heard: list[tuple[Stage, float]] = []
     done = asyncio.Event()
 
-    class Observer(Silent):
+    class Timing(Observer):
         def batch(self, stage: Stage, seconds: float) -> None:
             heard.append((stage, seconds))
             done.set()
@@ -75,7 +75,7 @@ async def test_a_batch_lasts_from_taking_it_to_acknowledging_it(monkeypatch: pyt
             return Effects(urgent=True)
 
     place = SimpleNamespace(stage="match", topic=NAMES.records, partition=0, transactional_id="t", changelog="c")
-    processor = Processor(place, Works, Surroundings({}, observer=Observer()))  # type: ignore[arg-type]
+    processor = Processor(place, Works, Surroundings({}, observer=Timing()))  # type: ignore[arg-type]
 
     async def opened() -> None:
         processor._stage = Works()  # type: ignore[assignment]
